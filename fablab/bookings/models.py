@@ -1,0 +1,124 @@
+"""Bookings, their history, and the one table that makes a double booking impossible."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    event,
+)
+from sqlalchemy.dialects.postgresql import INT8RANGE, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from fablab.db import Base
+from fablab.machines.models import Machine
+from fablab.members.models import Member
+
+STATES = ("requested", "confirmed", "started", "completed", "cancelled", "missed", "rejected")
+# States in which a booking holds its machine.
+LIVE_STATES = ("requested", "confirmed", "started")
+
+
+class Booking(Base):
+    """A member's claim on a machine for the half-open span [starts_at, ends_at).
+
+    The wall times the member asked for are kept beside the instants: a decree may move the clock after booking.
+    """
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        CheckConstraint("ends_at > starts_at", name="span"),
+        CheckConstraint(
+            "state IN ('requested', 'confirmed', 'started', 'completed', 'cancelled', 'missed', 'rejected')",
+            name="state",
+        ),
+        Index("ix_booking_machine_id_starts_at", "machine_id", "starts_at"),
+        Index("ix_booking_member_id_starts_at", "member_id", "starts_at"),
+        Index("ix_booking_lab_id_starts_at", "lab_id", "starts_at"),
+        Index(
+            "ix_booking_due",
+            "ends_at",
+            postgresql_where="state IN ('confirmed', 'started')",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id"))
+    lab_id: Mapped[int] = mapped_column(ForeignKey("lab.id"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id"))
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("member.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    zone: Mapped[str] = mapped_column(String(60))
+    local_starts: Mapped[datetime] = mapped_column(DateTime(timezone=False))
+    local_ends: Mapped[datetime] = mapped_column(DateTime(timezone=False))
+    state: Mapped[str] = mapped_column(String(20))
+    purpose: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime]
+
+    machine: Mapped[Machine] = relationship()
+    member: Mapped[Member] = relationship(foreign_keys=[member_id])
+
+
+class BookingChange(Base):
+    """One change of a booking: who or what made it, when, from which state to which, and why."""
+
+    __tablename__ = "booking_change"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    # 'member', 'machine' (telemetry) or 'clock' (a task); the member is known in the first case only.
+    made_by: Mapped[str] = mapped_column(String(10))
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
+    from_state: Mapped[str | None] = mapped_column(String(20))
+    to_state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(500), default="")
+
+
+class Occupancy(Base):
+    """Every live claim on a unit's time. Two that overlap cannot be stored.
+
+    ``slot`` puts the unit in the high bits and the epoch seconds in the low 33 bits of an int8range, so that one
+    built-in operator class compares both, and the constraint needs no extension. Neighbours touch without clashing.
+    """
+
+    __tablename__ = "occupancy"
+    __table_args__ = (
+        CheckConstraint("ends_at > starts_at", name="span"),
+        CheckConstraint("kind IN ('booking', 'outage', 'hold')", name="kind"),
+        CheckConstraint("(kind = 'booking') = (booking_id IS NOT NULL)", name="owner"),
+        ExcludeConstraint(("slot", "&&"), using="gist", name="one_claim_per_unit_and_instant"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    lab_id: Mapped[int] = mapped_column(ForeignKey("lab.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    # The claimed span: the booking's own with its set-up before and its clean-up after.
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(10))
+    booking_id: Mapped[int | None] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"), index=True)
+    slot: Mapped[Range[int]] = mapped_column(
+        INT8RANGE, Computed("occupancy_slot(unit_id, starts_at, ends_at)", persisted=True)
+    )
+
+
+# extract() on timestamptz is only STABLE in general, because of fields that depend on the zone; the epoch does not.
+SLOT_FUNCTION = """
+CREATE FUNCTION occupancy_slot(unit_id bigint, starts_at timestamptz, ends_at timestamptz) RETURNS int8range
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT int8range((unit_id << 33) + extract(epoch FROM starts_at)::bigint,
+                   (unit_id << 33) + extract(epoch FROM ends_at)::bigint)
+$$
+"""
+event.listen(Base.metadata, "before_create", DDL(SLOT_FUNCTION))

@@ -1,0 +1,65 @@
+"""The `fablab` command. Every import that costs memory or time waits until its command runs."""
+
+from __future__ import annotations
+
+import click
+
+from fablab import __version__
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Booking of machines and telemetry from machines, in one system."""
+
+
+@main.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command("upgrade")
+@click.option("--to", "revision", default="head", help="Revision to go to.")
+def db_upgrade(revision: str) -> None:
+    """Bring the tables up to date."""
+    from flask_migrate import upgrade
+
+    from fablab.app import create_app
+
+    with create_app().app_context():
+        upgrade(revision=revision)
+
+
+@db.command("downgrade")
+@click.option("--to", "revision", required=True, help="Revision to go back to, or `base`.")
+def db_downgrade(revision: str) -> None:
+    """Take the tables back to an earlier revision."""
+    from flask_migrate import downgrade
+
+    from fablab.app import create_app
+
+    with create_app().app_context():
+        downgrade(revision=revision)
+
+
+@db.command("check")
+def db_check() -> None:
+    """Fail when the models and the migrated tables differ."""
+    from flask_migrate import check
+
+    from fablab.app import create_app
+
+    with create_app().app_context():
+        check()
+
+
+@db.command("revision")
+@click.argument("message")
+def db_revision(message: str) -> None:
+    """Write a new migration from the difference between models and tables."""
+    from flask_migrate import migrate
+
+    from fablab.app import create_app
+
+    with create_app().app_context():
+        migrate(message=message)

@@ -1,0 +1,66 @@
+"""The one error type that domains raise; the edges turn its code into a status or an exit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What kind of no it is. The web edge maps each to one HTTP status (fablab.web.errors)."""
+
+    UNREADABLE = "unreadable"  # the request cannot be understood
+    NOT_SIGNED_IN = "not_signed_in"  # no identity, or one that is no longer valid
+    NOT_ALLOWED = "not_allowed"  # known, but not permitted
+    NOT_FOUND = "not_found"  # does not exist, or may not be seen
+    CLASH = "machine_booked"  # somebody else holds that time
+    STALE = "stale"  # the thing changed meanwhile
+    REFUSED = "refused"  # one or more rules say no
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One rule's no: a stable code, the field it concerns, and a sentence that says what to do."""
+
+    code: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A free span offered instead of one that is taken."""
+
+    machine: str
+    lab: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+class DomainError(Exception):
+    """A request that cannot be fulfilled.
+
+    ``code`` decides the status at the edge; ``message`` is one sentence for a person; ``refusals`` lists every rule
+    that said no; ``alternatives`` what is free instead.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        refusals: Sequence[Refusal] = (),
+        alternatives: Sequence[Alternative] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.refusals = tuple(refusals)
+        self.alternatives = tuple(alternatives)
+
+
+def not_found(what: str) -> DomainError:
+    """The answer both for what does not exist and for what the actor may not see."""
+    return DomainError(Code.NOT_FOUND, f"There is no such {what}, or you may not see it.")

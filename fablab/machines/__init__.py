@@ -1,0 +1,1 @@
+"""Labs, the machines in them, and when they are open."""

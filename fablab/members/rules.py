@@ -1,0 +1,53 @@
+"""Who may do what: one function per act, decided from the actor alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: a member with roles. ``managed_labs`` are the ids of the labs the member manages.
+
+    ``read_only`` is true for a token of scope ``read``.
+    """
+
+    member_id: int
+    name: str
+    managed_labs: frozenset[int] = frozenset()
+    trained_labs: frozenset[int] = frozenset()
+    operator: bool = False
+    admin: bool = False
+    read_only: bool = False
+
+
+def may_see_lab_details(actor: Actor, lab_id: int) -> bool:
+    """Names behind bookings, files behind jobs: the lab's manager, operators and admins."""
+    return actor.admin or actor.operator or lab_id in actor.managed_labs
+
+
+def may_manage_lab(actor: Actor, lab_id: int) -> bool:
+    """Change what belongs to others in this lab: its manager and admins."""
+    return actor.admin or lab_id in actor.managed_labs
+
+
+def may_book_for_others(actor: Actor, lab_id: int) -> bool:
+    """Book in another member's name: whoever manages the lab."""
+    return may_manage_lab(actor, lab_id)
+
+
+def may_see_booking(actor: Actor, member_id: int, lab_id: int) -> bool:
+    """The member whose booking it is, and those who see the lab's details."""
+    return actor.member_id == member_id or may_see_lab_details(actor, lab_id)
+
+
+def may_cancel_booking(actor: Actor, member_id: int, lab_id: int) -> bool:
+    """The member whose booking it is, and whoever manages the lab."""
+    return actor.member_id == member_id or may_manage_lab(actor, lab_id)
+
+
+def may_read_utilisation_of(actor: Actor, lab_id: int | None) -> bool:
+    """Statistics of one lab: its manager; of the network (None): operators and admins only."""
+    if actor.admin or actor.operator:
+        return True
+    return lab_id is not None and lab_id in actor.managed_labs

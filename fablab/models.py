@@ -1,0 +1,11 @@
+"""Every table of the product in one place, for migrations and tests. Domains import their own models only."""
+
+from fablab.bookings import models as bookings
+from fablab.machines import models as machines
+from fablab.members import models as members
+from fablab.telemetry import models as telemetry
+from fablab.usage import models as usage
+from fablab.utilisation import models as utilisation
+from fablab.web import models as web
+
+__all__ = ["bookings", "machines", "members", "telemetry", "usage", "utilisation", "web"]

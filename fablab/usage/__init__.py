@@ -1,0 +1,1 @@
+"""What machines really did: jobs and usage sessions, and whose booking they were part of."""

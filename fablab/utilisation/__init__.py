@@ -1,0 +1,1 @@
+"""Statistics by machine and hour, derived from bookings, sessions and jobs."""

@@ -1,0 +1,1 @@
+"""The door through which people and programs come in over HTTP."""

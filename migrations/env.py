@@ -1,0 +1,35 @@
+"""How Alembic reaches the database: through the application, as `fablab db` starts it."""
+
+import re
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import text
+
+MIGRATION_LOCK = 7_042_001
+
+# Monthly partitions of `reading` are made by the clock, not by migrations.
+PARTITION = re.compile(r"reading_\d{4}_\d{2}")
+
+
+def include_name(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
+    return not (kind == "table" and name and PARTITION.fullmatch(name))
+
+
+def run() -> None:
+    database = current_app.extensions["migrate"].db
+    with database.engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=database.metadata,
+            include_name=include_name,
+            compare_type=True,
+            compare_server_default=False,
+        )
+        with context.begin_transaction():
+            # Two servers that start together must not migrate together.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            context.run_migrations()
+
+
+run()
