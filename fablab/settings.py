@@ -1,6 +1,6 @@
 """Settings: declared in config/default.toml, typed here, overridden by a file and the environment.
 
-Order, later wins: config/default.toml, the file named by FABLAB_CONFIG, FABLAB_<SECTION>__<KEY>, the short names.
+Order, later wins: config/default.toml, the file named by FABLAB_CONFIG, then the environment.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ LIVE_STATES = ("requested", "confirmed", "started")
 class Booking(Base):
     """A member's claim on a machine for the half-open span [starts_at, ends_at).
 
-    The wall times the member asked for are kept beside the instants: a decree may move the clock after booking.
+    The wall times the member asked for are kept beside the instants: a decree may move the clock
+    after booking.
     """
 
     __tablename__ = "booking"
@@ -88,8 +89,9 @@ class BookingChange(Base):
 class Occupancy(Base):
     """Every live claim on a unit's time. Two that overlap cannot be stored.
 
-    ``slot`` puts the unit in the high bits and the epoch seconds in the low 33 bits of an int8range, so that one
-    built-in operator class compares both, and the constraint needs no extension. Neighbours touch without clashing.
+    ``slot`` puts the unit in the high bits and the epoch seconds in the low 33 bits of an int8range, so that
+    one built-in operator class compares both, and the constraint needs no extension. Neighbours touch without
+    clashing.
     """
 
     __tablename__ = "occupancy"
@@ -113,7 +115,7 @@ class Occupancy(Base):
     )
 
 
-# extract() on timestamptz is only STABLE in general, because of fields that depend on the zone; the epoch does not.
+# extract() on timestamptz is only STABLE in general, because some fields depend on the zone; the epoch does not.
 SLOT_FUNCTION = """
 CREATE FUNCTION occupancy_slot(unit_id bigint, starts_at timestamptz, ends_at timestamptz) RETURNS int8range
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -121,4 +123,4 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
                    (unit_id << 33) + extract(epoch FROM ends_at)::bigint)
 $$
 """
-event.listen(Base.metadata, "before_create", DDL(SLOT_FUNCTION))
+event.listen(Base.metadata, "before_create", DDL(SLOT_FUNCTION))  # type: ignore[no-untyped-call]

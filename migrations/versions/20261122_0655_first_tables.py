@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-# extract() on timestamptz is only STABLE in general, because of fields that depend on the zone; the epoch does not.
+# extract() on timestamptz is only STABLE in general, because some fields depend on the zone; the epoch does not.
 SLOT_FUNCTION = """
 CREATE FUNCTION occupancy_slot(unit_id bigint, starts_at timestamptz, ends_at timestamptz) RETURNS int8range
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
