@@ -1,0 +1,1 @@
+"""The one-command start: database, broker, printers and our own processes under one supervisor."""

@@ -1,0 +1,101 @@
+"""Fixtures every suite shares. Whatever is slow or large is started once, and only when asked for."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.missing import missing
+
+if TYPE_CHECKING:
+    from tests.support.octoprint import OctoPrintFarm
+
+    from tests.support.mosquitto import Mosquitto
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for this run: FABLAB_TEST_DATABASE_URL, or the embedded one.
+
+    The database in the address is only a way in; use `database_url` or `empty_database`.
+    """
+    if given := os.environ.get("FABLAB_TEST_DATABASE_URL"):
+        yield given
+        return
+    from fablab.embedded.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), fast=True) as server:
+        yield server.url
+
+
+@pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """The address of a new database without any table, for this test alone."""
+    from tests.support.database import new_database
+
+    with new_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_url: str) -> Iterator[str]:
+    """The migrated database of this run. Tests take `database_url`, which also cleans up."""
+    from tests.support.database import migrate, new_database
+
+    with new_database(postgres_url) as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def database_url(migrated_database: str) -> Iterator[str]:
+    """The address of a migrated database with empty tables; emptied again after the test."""
+    from tests.support.database import empty_all_tables
+
+    yield migrated_database
+    empty_all_tables(migrated_database)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Callable[..., "Mosquitto"]]:
+    """A factory of real Mosquitto brokers: `mosquitto({"server": "pw", ...}, acl=None, extra="")`, started.
+
+    Each one can be `kill()`ed, made to `forget()` what it saved, and `start()`ed again on its port.
+    """
+    from tests.support.mosquitto import PROGRAM, Mosquitto
+
+    if PROGRAM is None or shutil.which("mosquitto_passwd") is None:
+        missing("Mosquitto is not installed (Debian package: mosquitto)")
+    brokers: list[Mosquitto] = []
+
+    def make(users: Mapping[str, str], **options: Any) -> Mosquitto:
+        broker = Mosquitto(tmp_path / f"mosquitto-{len(brokers)}", users, **options)
+        brokers.append(broker)
+        broker.start()
+        return broker
+
+    yield make
+    for broker in brokers:
+        broker.kill()
+
+
+@pytest.fixture(scope="session")
+def octoprint_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["OctoPrintFarm"]:
+    """Real OctoPrint servers with the virtual printer: `octoprint_farm(2)` gives two, operational.
+
+    Servers are kept for later tests of this run; a test that kills one must start it again or drop it.
+    """
+    from tests.support.octoprint import OctoPrintFarm, environment
+
+    venv = environment()
+    if venv is None:
+        missing(
+            "OctoPrint is not installed: `make run` or `make test` installs it, or set FABLAB_OCTOPRINT_VENV"
+        )
+        raise AssertionError("unreachable")
+    farm = OctoPrintFarm(venv, tmp_path_factory.mktemp("octoprint"))
+    yield farm
+    farm.stop()

@@ -1,0 +1,1 @@
+"""Real neighbours for tests: broker, database and printers, and how to do without one."""
