@@ -43,8 +43,8 @@ class Alternative:
 class DomainError(Exception):
     """A request that cannot be fulfilled.
 
-    ``code`` decides the status at the edge; ``message`` is one sentence for a person; ``refusals`` lists every
-    rule that said no; ``alternatives`` what is free instead.
+    ``code`` decides the status at the edge; ``message`` is one sentence for a person; ``refusals``
+    lists every rule that said no; ``alternatives`` what is free instead.
     """
 
     def __init__(

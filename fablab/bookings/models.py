@@ -115,7 +115,7 @@ class Occupancy(Base):
     )
 
 
-# extract() on timestamptz is only STABLE in general, because some fields depend on the zone; the epoch does not.
+# extract() on timestamptz is STABLE only because some of its fields depend on the zone; the epoch does not.
 SLOT_FUNCTION = """
 CREATE FUNCTION occupancy_slot(unit_id bigint, starts_at timestamptz, ends_at timestamptz) RETURNS int8range
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$

@@ -36,7 +36,7 @@ class Role(Base):
     __table_args__ = (
         CheckConstraint("role IN ('maker', 'trainer', 'manager', 'operator', 'admin')", name="known"),
         CheckConstraint("(role IN ('trainer', 'manager')) = (lab_id IS NOT NULL)", name="scope"),
-        Index("uq_role", "member_id", "role", "lab_id", unique=True, postgresql_nulls_not_distinct=True),
+        Index("uq_role", "member_id", "role", text("coalesce(lab_id, 0)"), unique=True),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

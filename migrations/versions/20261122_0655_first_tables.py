@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-# extract() on timestamptz is only STABLE in general, because some fields depend on the zone; the epoch does not.
+# extract() on timestamptz is STABLE only because some of its fields depend on the zone; the epoch does not.
 SLOT_FUNCTION = """
 CREATE FUNCTION occupancy_slot(unit_id bigint, starts_at timestamptz, ends_at timestamptz) RETURNS int8range
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -210,7 +210,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_role")),
     )
     op.create_index(
-        "uq_role", "role", ["member_id", "role", "lab_id"], unique=True, postgresql_nulls_not_distinct=True
+        "uq_role",
+        "role",
+        ["member_id", "role", sa.literal_column("coalesce(lab_id, 0)")],
+        unique=True,
     )
     op.create_table(
         "booking",
@@ -513,7 +516,7 @@ def downgrade() -> None:
         "ix_booking_due", table_name="booking", postgresql_where="state IN ('confirmed', 'started')"
     )
     op.drop_table("booking")
-    op.drop_index("uq_role", table_name="role", postgresql_nulls_not_distinct=True)
+    op.drop_index("uq_role", table_name="role")
     op.drop_table("role")
     op.drop_table("opening")
     op.drop_index(op.f("ix_machine_lab_id"), table_name="machine")
