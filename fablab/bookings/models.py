@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     String,
     event,
+    text,
 )
 from sqlalchemy.dialects.postgresql import INT8RANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -50,6 +51,8 @@ class Booking(Base):
             "ends_at",
             postgresql_where="state IN ('confirmed', 'started')",
         ),
+        # Finds what overlaps a span however long the history is.
+        Index("ix_booking_span", text("tstzrange(starts_at, ends_at)"), postgresql_using="gist"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

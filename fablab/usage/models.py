@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fablab.db import Base
@@ -22,6 +22,7 @@ class Job(Base):
         CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended"),
         Index("ix_job_machine_id_started_at", "machine_id", "started_at"),
         Index("ix_job_lab_id_started_at", "lab_id", "started_at"),
+        Index("ix_job_ended_at", "ended_at"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -59,6 +60,10 @@ class UsageSession(Base):
         ),
         Index("ix_usage_session_machine_id_started_at", "machine_id", "started_at"),
         Index("ix_usage_session_lab_id_started_at", "lab_id", "started_at"),
+        # Closed at both ends: a session of no length is a span too. An open one has no upper bound.
+        Index(
+            "ix_usage_session_span", text("tstzrange(started_at, ended_at, '[]')"), postgresql_using="gist"
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -251,6 +251,13 @@ def upgrade() -> None:
     op.create_index("ix_booking_lab_id_starts_at", "booking", ["lab_id", "starts_at"], unique=False)
     op.create_index("ix_booking_machine_id_starts_at", "booking", ["machine_id", "starts_at"], unique=False)
     op.create_index("ix_booking_member_id_starts_at", "booking", ["member_id", "starts_at"], unique=False)
+    op.create_index(
+        "ix_booking_span",
+        "booking",
+        [sa.literal_column("tstzrange(starts_at, ends_at)")],
+        unique=False,
+        postgresql_using="gist",
+    )
     op.create_table(
         "bridge_outbox",
         sa.Column("outbox", sa.Uuid(), nullable=False),
@@ -391,6 +398,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
     op.create_index(op.f("ix_job_booking_id"), "job", ["booking_id"], unique=False)
+    op.create_index("ix_job_ended_at", "job", ["ended_at"], unique=False)
     op.create_index("ix_job_lab_id_started_at", "job", ["lab_id", "started_at"], unique=False)
     op.create_index("ix_job_machine_id_started_at", "job", ["machine_id", "started_at"], unique=False)
     op.create_index(op.f("ix_job_member_id"), "job", ["member_id"], unique=False)
@@ -472,6 +480,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_usage_session_member_id"), "usage_session", ["member_id"], unique=False)
     op.create_index(
+        "ix_usage_session_span",
+        "usage_session",
+        [sa.literal_column("tstzrange(started_at, ended_at, '[]')")],
+        unique=False,
+        postgresql_using="gist",
+    )
+    op.create_index(
         "uq_usage_session_open",
         "usage_session",
         ["machine_id"],
@@ -482,6 +497,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("uq_usage_session_open", table_name="usage_session", postgresql_where="ended_at IS NULL")
+    op.drop_index("ix_usage_session_span", table_name="usage_session", postgresql_using="gist")
     op.drop_index(op.f("ix_usage_session_member_id"), table_name="usage_session")
     op.drop_index("ix_usage_session_machine_id_started_at", table_name="usage_session")
     op.drop_index("ix_usage_session_lab_id_started_at", table_name="usage_session")
@@ -495,6 +511,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_job_member_id"), table_name="job")
     op.drop_index("ix_job_machine_id_started_at", table_name="job")
     op.drop_index("ix_job_lab_id_started_at", table_name="job")
+    op.drop_index("ix_job_ended_at", table_name="job")
     op.drop_index(op.f("ix_job_booking_id"), table_name="job")
     op.drop_table("job")
     op.drop_index(op.f("ix_booking_change_booking_id"), table_name="booking_change")
@@ -509,6 +526,7 @@ def downgrade() -> None:
     op.drop_table("machine_hour")
     op.drop_index(op.f("ix_bridge_outbox_bridge_id"), table_name="bridge_outbox")
     op.drop_table("bridge_outbox")
+    op.drop_index("ix_booking_span", table_name="booking", postgresql_using="gist")
     op.drop_index("ix_booking_member_id_starts_at", table_name="booking")
     op.drop_index("ix_booking_machine_id_starts_at", table_name="booking")
     op.drop_index("ix_booking_lab_id_starts_at", table_name="booking")
