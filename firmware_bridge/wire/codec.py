@@ -46,7 +46,7 @@ def kind_of(message: Message) -> Kind:
 
 
 def encode(message: Message) -> bytes:
-    """UTF-8 JSON; instants as RFC 3339 in UTC with milliseconds. Raises Unreadable when it would be too large."""
+    """UTF-8 JSON; instants as RFC 3339 in UTC with milliseconds. Raises Unreadable when too large."""
     # msgspec itself would write six decimals; the contract says three.
     plain = msgspec.to_builtins(message, builtin_types=(datetime,))
     payload = _ENCODER.encode(_with_milliseconds(plain))

@@ -1,8 +1,8 @@
 """The messages as typed structs; decoding one validates it.
 
-Units are in the names: `_s` seconds, `_c` degrees Celsius, `_w` watts, `_wh` watt-hours; `progress` is 0 to 1;
-instants end in `at` (or are `since`), carry an offset and lie between 2000 and 2100. Unknown fields are ignored.
-The bounds are there so that one broken device cannot fill the database with nonsense: they are wide for truth.
+Units are in the names: `_s` seconds, `_c` degrees Celsius, `_w` watts, `_wh` watt-hours; `progress` is 0
+to 1; instants end in `at` (or are `since`), carry an offset and lie between 2000 and 2100. Unknown fields are
+ignored. The bounds keep one broken device from filling the database with nonsense; they are wide for truth.
 """
 
 from datetime import datetime
@@ -195,7 +195,7 @@ class Ack(Numbered, frozen=True, kw_only=True):
 
 
 class Presence(_Part, frozen=True, kw_only=True):
-    """A bridge came or went. It describes the connection and has no number; as last will it is `online: false`."""
+    """A bridge came or went. It describes the connection and has no number; also the last will."""
 
     online: bool
     boot: UUID
