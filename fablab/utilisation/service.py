@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import CursorResult, select, text
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from fablab.machines.models import Lab, Machine
+from fablab.machines.models import Machine
+from fablab.machines.queries import labs
 from fablab.machines.rules import open_spans
 from fablab.utilisation.rules import COUNTED_STATES, ceil_hour, floor_hour
 from fablab.utilisation.statement import ROLL_UP
@@ -37,7 +38,7 @@ def roll_up(
         return 0
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     session.flush()
-    labs, starts, ends = _open_hours(session, machine_ids, first, last)
+    open_labs, starts, ends = _open_hours(session, machine_ids, first, last)
     result = session.execute(
         text(ROLL_UP),
         {
@@ -46,7 +47,7 @@ def roll_up(
             "until": last,
             "now": now or until,
             "states": list(COUNTED_STATES),
-            "open_labs": labs,
+            "open_labs": open_labs,
             "open_starts": starts,
             "open_ends": ends,
         },
@@ -59,15 +60,14 @@ def _open_hours(
     session: Session, machine_ids: Sequence[int] | None, since: datetime, until: datetime
 ) -> tuple[list[int], list[datetime], list[datetime]]:
     """Open spans of every lab that has one of these machines, as three columns."""
-    wanted = select(Machine.lab_id).where(Machine.unattended.is_(False))
+    wanted = select(Machine.lab_id).where(Machine.unattended.is_(False)).distinct()
     if machine_ids is not None:
         wanted = wanted.where(Machine.id.in_(machine_ids))
-    labs: list[int] = []
-    starts: list[datetime] = []
-    ends: list[datetime] = []
-    for lab in session.scalars(select(Lab).where(Lab.id.in_(wanted)).options(selectinload(Lab.openings))):
-        for starts_at, ends_at in open_spans(lab.openings, lab.zone, since, until):
-            labs.append(lab.id)
-            starts.append(starts_at)
-            ends.append(ends_at)
-    return labs, starts, ends
+    needed = set(session.scalars(wanted))
+    opened = [
+        (lab.id, span.starts_at, span.ends_at)
+        for lab in labs(session)
+        if lab.id in needed
+        for span in open_spans(lab.openings, lab.zone, since, until)
+    ]
+    return [each[0] for each in opened], [each[1] for each in opened], [each[2] for each in opened]

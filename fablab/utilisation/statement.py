@@ -2,21 +2,21 @@
 
 How it works, for any number of machines and hours at once:
 
-1. ``span`` lists everything that takes a machine's time - open hours, outages, bookings, and usage sessions cut
-   into the parts inside, outside and without a booking - each clipped to the hours asked for.
+1. ``span`` lists everything that takes a machine's time - open hours, outages, bookings, and usage sessions
+   cut into the parts inside, outside and without a booking - each clipped to the hours asked for.
 2. ``step`` turns every span into +1 at its start and -1 at its end, and adds a zero at every full hour.
 3. ``stretch`` runs the sums along each machine's time, so that between two steps the numbers of open,
    out-of-order, booked and used units are constant and lie within one hour.
 4. ``level`` caps those numbers by the machine's units: two claims that overlap on the one unit of a machine
    count once. A session inside its booking wins over an overrun, and that over use without a booking.
-5. ``seconds`` multiplies by the length and sums up by hour. Sums are exact decimals, so that the order of rows
-   changes nothing and the same facts give the same row.
+5. ``seconds`` multiplies by the length and sums up by hour. Sums are exact decimals, so that the order of
+   rows changes nothing and the same facts give the same row.
 
 Energy of a session is spread evenly over its span. Bookings count where they start, jobs where they end.
 """
 
-# Arguments: machines (array or null for all in service), since and until (full hours), now (where open sessions
-# end), states (bookings that count), and the open spans as three arrays of equal length.
+# Arguments: machines (array, or null for all in service), since and until (full hours), now (where open
+# sessions end), states (bookings that count), and the open spans as three arrays of equal length.
 ROLL_UP = """
 WITH target AS (
   SELECT m.id, m.lab_id, m.unattended, (SELECT count(*) FROM unit u WHERE u.machine_id = m.id) AS units
@@ -46,7 +46,8 @@ WITH target AS (
   UNION ALL
   SELECT b.machine_id, b.starts_at, b.ends_at, 0, 0, 1, 0, 0, 0
   FROM booking b JOIN target t ON t.id = b.machine_id
-  WHERE b.state = ANY(CAST(:states AS text[])) AND tstzrange(b.starts_at, b.ends_at) && tstzrange(:since, :until)
+  WHERE b.state = ANY(CAST(:states AS text[]))
+        AND tstzrange(b.starts_at, b.ends_at) && tstzrange(:since, :until)
   UNION ALL
   SELECT u.machine_id, p.starts_at, p.ends_at, 0, 0, 0, p.inside, p.outside, p.unbooked
   FROM used u CROSS JOIN LATERAL (VALUES
@@ -74,8 +75,9 @@ WITH target AS (
   GROUP BY machine_id, at
 ), stretch AS (
   SELECT machine_id, at, lead(at) OVER along AS until_at,
-         sum(opened) OVER along AS opened, sum(outage) OVER along AS outage, sum(booked) OVER along AS booked,
-         sum(inside) OVER along AS inside, sum(outside) OVER along AS outside, sum(unbooked) OVER along AS unbooked
+         sum(opened) OVER along AS opened, sum(outage) OVER along AS outage,
+         sum(booked) OVER along AS booked, sum(inside) OVER along AS inside,
+         sum(outside) OVER along AS outside, sum(unbooked) OVER along AS unbooked
   FROM step WINDOW along AS (PARTITION BY machine_id ORDER BY at)
 ), level AS (
   SELECT x.machine_id, date_trunc('hour', x.at, 'UTC') AS hour,
@@ -90,8 +92,9 @@ WITH target AS (
   WHERE x.at < :until
 ), seconds AS (
   SELECT machine_id, hour, round(sum(length * opened)) AS open_s, round(sum(length * outage)) AS outage_s,
-         sum(length * booked) AS booked_s, sum(length * used) AS used_s, sum(length * inside) AS used_booked_s,
-         sum(length * (used - attributed)) AS used_unbooked_s, sum(length * (attributed - inside)) AS overrun_s
+         sum(length * booked) AS booked_s, sum(length * used) AS used_s,
+         sum(length * inside) AS used_booked_s, sum(length * (used - attributed)) AS used_unbooked_s,
+         sum(length * (attributed - inside)) AS overrun_s
   FROM level GROUP BY machine_id, hour
 ), begun AS (
   SELECT b.machine_id, date_trunc('hour', b.starts_at, 'UTC') AS hour, count(*) AS bookings,
@@ -122,8 +125,9 @@ INSERT INTO machine_hour AS kept (
   machine_id, hour, lab_id, open_s, outage_s, booked_s, used_s, used_booked_s, used_unbooked_s, overrun_s,
   bookings, missed, jobs_finished, jobs_failed, jobs_cancelled, jobs_interrupted, energy_wh)
 SELECT s.machine_id, s.hour, t.lab_id, s.open_s, s.outage_s, s.booked_s, s.used_s, s.used_booked_s,
-       s.used_unbooked_s, s.overrun_s, coalesce(b.bookings, 0), coalesce(b.missed, 0), coalesce(j.finished, 0),
-       coalesce(j.failed, 0), coalesce(j.cancelled, 0), coalesce(j.interrupted, 0), coalesce(e.energy_wh, 0)
+       s.used_unbooked_s, s.overrun_s, coalesce(b.bookings, 0), coalesce(b.missed, 0),
+       coalesce(j.finished, 0), coalesce(j.failed, 0), coalesce(j.cancelled, 0),
+       coalesce(j.interrupted, 0), coalesce(e.energy_wh, 0)
 FROM seconds s
 JOIN target t ON t.id = s.machine_id
 LEFT JOIN begun b USING (machine_id, hour)
