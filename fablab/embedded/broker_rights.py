@@ -1,0 +1,158 @@
+"""Who may connect to the embedded broker and which topics they may use. Knows nothing of amqtt.
+
+Rights are those of the contract: the server everything below `fablab/1/`; a bridge writes below its
+own lab except `command` and `committed`, and reads its lab's commands, its own `committed` and the
+server's presence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = "fablab/1"
+SERVER = "server"
+# Broker passwords are random tokens of 192 bits made by us, which no dictionary contains: few rounds
+# suffice, and a connection costs the single-threaded broker milliseconds.
+_ROUNDS = 10_000
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_NOT_FOR_BRIDGES = {"command", "committed"}
+
+log = logging.getLogger("fablab.broker")
+
+
+@dataclass(frozen=True)
+class User:
+    """One account. `lab` and `name` are empty for the server."""
+
+    password_hash: str
+    lab: str = ""
+    name: str = ""
+
+    @property
+    def read_filters(self) -> tuple[str, ...]:
+        if not self.lab:
+            return (f"{ROOT}/#",)
+        return (
+            f"{ROOT}/{self.lab}/+/command",
+            f"{ROOT}/{self.lab}/{self.name}/committed",
+            f"{ROOT}/{SERVER}/presence",
+        )
+
+    def may_publish(self, topic: str) -> bool:
+        if not self.lab:
+            return covers(f"{ROOT}/#", topic)
+        levels = topic.split("/")
+        return covers(f"{ROOT}/{self.lab}/#", topic) and not _NOT_FOR_BRIDGES.intersection(levels[3:])
+
+    def may_subscribe(self, topic_filter: str) -> bool:
+        return any(covers(allowed, topic_filter) for allowed in self.read_filters)
+
+    may_receive = may_subscribe
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every topic that `narrow` (a topic or a filter) can mean also matches the filter `wide`."""
+    wide_levels, narrow_levels = wide.split("/"), narrow.split("/")
+    for index, level in enumerate(wide_levels):
+        if level == "#":
+            return True
+        if index >= len(narrow_levels) or narrow_levels[index] == "#":
+            return False
+        if level not in ("+", narrow_levels[index]):
+            return False
+    return len(wide_levels) == len(narrow_levels)
+
+
+def hash_password(password: str) -> str:
+    salt = os.urandom(16)
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ROUNDS)
+    return f"pbkdf2-sha256:{_ROUNDS}:{salt.hex()}:{digest.hex()}"
+
+
+def password_matches(password: str, stored: str) -> bool:
+    _, rounds, salt, digest = stored.split(":")
+    found = hashlib.pbkdf2_hmac("sha256", password.encode(), bytes.fromhex(salt), int(rounds))
+    return hmac.compare_digest(found.hex(), digest)
+
+
+def bridge_user(lab: str, name: str) -> str:
+    """The broker user of a bridge. Raises ValueError for names that could widen a right."""
+    if not _NAME.fullmatch(lab) or not _NAME.fullmatch(name):
+        raise ValueError(f"not a name for a lab and its bridge: {lab!r}, {name!r}")
+    return f"bridge-{lab}-{name}"
+
+
+def write_credentials(path: Path, server_password: str, bridges: dict[tuple[str, str], str]) -> None:
+    """Write the accounts, hashed, mode 0600, in one step; `bridges` maps (lab, name) to a password."""
+    users: dict[str, dict[str, str]] = {SERVER: {"password": hash_password(server_password)}}
+    for (lab, name), password in bridges.items():
+        users[bridge_user(lab, name)] = {"password": hash_password(password), "lab": lab, "name": name}
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump({"users": users}, file, indent=1)
+    fresh.replace(path)
+
+
+def read_credentials(path: Path) -> dict[str, User]:
+    """Raises OSError or ValueError when the file is missing or not what `write_credentials` writes."""
+    users: dict[str, User] = {}
+    for account, entry in json.loads(path.read_text())["users"].items():
+        user = User(entry["password"], entry.get("lab", ""), entry.get("name", ""))
+        if account != (bridge_user(user.lab, user.name) if user.lab else SERVER):
+            raise ValueError(f"account {account!r} does not match its lab and name")
+        users[account] = user
+    return users
+
+
+class Accounts:
+    """The accounts in a file, read again within a second of a change; a bad file keeps the last good ones."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._users = read_credentials(path)
+        self._version = self._stat()
+        self._looked_at = time.monotonic()
+
+    def find(self, username: str | None) -> User | None:
+        self._refresh()
+        return self._users.get(username or "")
+
+    def admit(self, username: str | None, password: str | None) -> User | None:
+        """The user whose password this is, or None; takes equally long for names that do not exist."""
+        user = self.find(username)
+        stored = user.password_hash if user else _NOBODY
+        return user if password_matches(password or "", stored) and user else None
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < 0.5:
+            return
+        self._looked_at = now
+        version = self._stat()
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            self._users = read_credentials(self._path)
+            log.info("accounts read again: %d", len(self._users))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.error("accounts not read again, the former ones stay: %s", error)
+
+    def _stat(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+            return found.st_mtime_ns, found.st_ino
+        except OSError:
+            return 0, 0
+
+
+_NOBODY = hash_password(os.urandom(16).hex())
