@@ -28,7 +28,7 @@ class Bridge(Base):
     created_at: Mapped[datetime]
     online: Mapped[bool] = mapped_column(default=False)
     boot: Mapped[str | None] = mapped_column(String(60))
-    version: Mapped[str | None] = mapped_column(String(40))
+    version: Mapped[str | None] = mapped_column(String(64))
     presence_at: Mapped[datetime | None]
 
 
@@ -40,6 +40,8 @@ class BridgeOutbox(Base):
     outbox: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     bridge_id: Mapped[int] = mapped_column(ForeignKey("bridge.id", ondelete="CASCADE"), index=True)
     committed_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    # A bridge whose file was replaced has several outboxes; the one announced last is in use.
+    announced_at: Mapped[datetime]
     # Since when a message is missing that later ones have overtaken.
     gap_since: Mapped[datetime | None]
 
@@ -70,7 +72,7 @@ class MachineStatus(Base):
     since: Mapped[datetime]
     at: Mapped[datetime]
     seen_at: Mapped[datetime]
-    detail: Mapped[str | None] = mapped_column(String(500))
+    detail: Mapped[str | None] = mapped_column(String(1000))
     # The running job as the wire's JobStatus, or null.
     job: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     # {"tool0": {"actual_c": 214.9, "target_c": 220.0}, ...}
@@ -92,7 +94,7 @@ class StatusChange(Base):
     at: Mapped[datetime]
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str] = mapped_column(String(20))
-    detail: Mapped[str | None] = mapped_column(String(500))
+    detail: Mapped[str | None] = mapped_column(String(1000))
     historical: Mapped[bool] = mapped_column(default=False)
 
 
@@ -111,7 +113,7 @@ class Reading(Base):
     temperatures: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     power_w: Mapped[float | None]
     energy_wh: Mapped[float | None]
-    energy_epoch: Mapped[str | None] = mapped_column(String(60))
+    energy_epoch: Mapped[str | None] = mapped_column(String(64))
 
 
 class DeadLetter(Base):

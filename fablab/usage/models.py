@@ -28,18 +28,18 @@ class Job(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     machine_id: Mapped[int] = mapped_column(ForeignKey("machine.id"))
     lab_id: Mapped[int] = mapped_column(ForeignKey("lab.id"))
-    file: Mapped[str | None] = mapped_column(String(300))
+    file: Mapped[str | None] = mapped_column(String(500))
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(20))
-    reason: Mapped[str | None] = mapped_column(String(500))
+    reason: Mapped[str | None] = mapped_column(String(1000))
     # Seconds at work without pauses, and on the wall clock from start to end.
     print_time_s: Mapped[float | None]
     elapsed_s: Mapped[float | None]
     estimated_s: Mapped[float | None]
     filament_mm: Mapped[float | None]
     # Whom the machine itself names, for instance the OctoPrint account.
-    owner: Mapped[str | None] = mapped_column(String(120))
+    owner: Mapped[str | None] = mapped_column(String(200))
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("booking.id"), index=True)
     member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"), index=True)
     historical: Mapped[bool] = mapped_column(default=False)
@@ -82,4 +82,5 @@ class UsageSession(Base):
     energy_wh: Mapped[float | None]
     # The meter's last counter value, so that only positive steps are added.
     meter_wh: Mapped[float | None]
+    meter_epoch: Mapped[str | None] = mapped_column(String(64))
     stop_reason: Mapped[str | None] = mapped_column(String(40))

@@ -64,7 +64,7 @@ def upgrade() -> None:
         sa.Column("temperatures", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("power_w", sa.Double(), nullable=True),
         sa.Column("energy_wh", sa.Double(), nullable=True),
-        sa.Column("energy_epoch", sa.String(length=60), nullable=True),
+        sa.Column("energy_epoch", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("machine_id", "at", "seq", name=op.f("pk_reading")),
         postgresql_partition_by="RANGE (at)",
     )
@@ -152,7 +152,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("online", sa.Boolean(), nullable=False),
         sa.Column("boot", sa.String(length=60), nullable=True),
-        sa.Column("version", sa.String(length=40), nullable=True),
+        sa.Column("version", sa.String(length=64), nullable=True),
         sa.Column("presence_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["lab_id"], ["lab.id"], name=op.f("fk_bridge_lab_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bridge")),
@@ -263,6 +263,7 @@ def upgrade() -> None:
         sa.Column("outbox", sa.Uuid(), nullable=False),
         sa.Column("bridge_id", sa.Integer(), nullable=False),
         sa.Column("committed_seq", sa.BigInteger(), nullable=False),
+        sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("gap_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["bridge_id"], ["bridge.id"], name=op.f("fk_bridge_outbox_bridge_id"), ondelete="CASCADE"
@@ -305,7 +306,7 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("detail", sa.String(length=500), nullable=True),
+        sa.Column("detail", sa.String(length=1000), nullable=True),
         sa.Column("job", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("temperatures", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("power_w", sa.Double(), nullable=True),
@@ -329,7 +330,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("from_state", sa.String(length=20), nullable=True),
         sa.Column("to_state", sa.String(length=20), nullable=False),
-        sa.Column("detail", sa.String(length=500), nullable=True),
+        sa.Column("detail", sa.String(length=1000), nullable=True),
         sa.Column("historical", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["lab_id"], ["lab.id"], name=op.f("fk_status_change_lab_id")),
         sa.ForeignKeyConstraint(
@@ -358,7 +359,7 @@ def upgrade() -> None:
         sa.Column("member_id", sa.BigInteger(), nullable=True),
         sa.Column("from_state", sa.String(length=20), nullable=True),
         sa.Column("to_state", sa.String(length=20), nullable=False),
-        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("reason", sa.String(length=1000), nullable=False),
         sa.ForeignKeyConstraint(
             ["booking_id"], ["booking.id"], name=op.f("fk_booking_change_booking_id"), ondelete="CASCADE"
         ),
@@ -374,7 +375,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("machine_id", sa.Integer(), nullable=False),
         sa.Column("lab_id", sa.Integer(), nullable=False),
-        sa.Column("file", sa.String(length=300), nullable=True),
+        sa.Column("file", sa.String(length=500), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(length=20), nullable=True),
@@ -383,7 +384,7 @@ def upgrade() -> None:
         sa.Column("elapsed_s", sa.Double(), nullable=True),
         sa.Column("estimated_s", sa.Double(), nullable=True),
         sa.Column("filament_mm", sa.Double(), nullable=True),
-        sa.Column("owner", sa.String(length=120), nullable=True),
+        sa.Column("owner", sa.String(length=200), nullable=True),
         sa.Column("booking_id", sa.BigInteger(), nullable=True),
         sa.Column("member_id", sa.BigInteger(), nullable=True),
         sa.Column("historical", sa.Boolean(), nullable=False),
@@ -460,6 +461,7 @@ def upgrade() -> None:
         sa.Column("counted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("energy_wh", sa.Double(), nullable=True),
         sa.Column("meter_wh", sa.Double(), nullable=True),
+        sa.Column("meter_epoch", sa.String(length=64), nullable=True),
         sa.Column("stop_reason", sa.String(length=40), nullable=True),
         sa.CheckConstraint("busy_s >= 0 AND idle_s >= 0", name=op.f("ck_usage_session_seconds")),
         sa.CheckConstraint("ended_at >= started_at", name=op.f("ck_usage_session_span")),
