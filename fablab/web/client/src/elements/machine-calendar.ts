@@ -1,0 +1,95 @@
+import { createCalendar, destroyCalendar, Interaction, List, TimeGrid, type Calendar } from '@event-calendar/core'
+import '@event-calendar/core/index.css'
+import { closedSpans, type Opening } from '../opening-hours'
+
+interface Entry {
+  kind: string
+  state: string | null
+  starts_at: string
+  ends_at: string
+  mine: boolean
+  booking: number | null
+}
+
+const names: Record<string, string> = { booking: 'Booked', hold: 'Held', outage: 'Out of service', closure: 'Closed' }
+// The calendar knows no zones: it is given the lab's wall time, which is what stands before the offset.
+const wall = (instant: string) => instant.slice(0, 16)
+
+/** `<machine-calendar machine src openings>`: the machine's week, a day at a time on a phone. */
+class MachineCalendar extends HTMLElement {
+  #calendar: Calendar | undefined
+  #chosen: { start: string; end: string } | undefined
+
+  connectedCallback() {
+    const phone = matchMedia('(max-width: 767.98px)').matches
+    this.replaceChildren()
+    this.#calendar = createCalendar(this, [TimeGrid, List, Interaction], {
+      view: phone ? 'timeGridDay' : 'timeGridWeek',
+      headerToolbar: { start: 'title', center: '', end: phone ? 'timeGridDay,listWeek prev,next' : 'today prev,next' },
+      buttonText: { today: 'This week', timeGridDay: 'Day', listWeek: 'Week', prev: 'Earlier', next: 'Later' },
+      titleFormat: phone ? { weekday: 'short', day: 'numeric', month: 'long' } : { day: 'numeric', month: 'long', year: 'numeric' },
+      dayHeaderFormat: { weekday: 'short', day: 'numeric' },
+      slotLabelFormat: { hour: '2-digit', minute: '2-digit' },
+      eventTimeFormat: { hour: '2-digit', minute: '2-digit' },
+      locale: 'en-GB',
+      firstDay: 1,
+      allDaySlot: false,
+      height: phone ? '26rem' : '34rem',
+      slotHeight: 22,
+      scrollTime: '08:00:00',
+      date: this.dataset.today ?? '',
+      nowIndicator: this.dataset.offset === String(-new Date().getTimezoneOffset()),
+      editable: false,
+      noEventsContent: 'Nothing is booked in these days.',
+      eventSources: [{ events: (span: { startStr: string; endStr: string }) => this.#entries(span.startStr, span.endStr) }],
+      dateClick: ({ dateStr }) => document.dispatchEvent(new CustomEvent('fablab:pick', { detail: dateStr })),
+      eventClick: ({ event }) => {
+        const booking = event.extendedProps.booking as number | null
+        if (booking) location.assign(`/bookings/${booking}`)
+      },
+    })
+    document.addEventListener('fablab:booking', this.#changed)
+    document.addEventListener('fablab:span', this.#choose)
+  }
+
+  disconnectedCallback() {
+    document.removeEventListener('fablab:booking', this.#changed)
+    document.removeEventListener('fablab:span', this.#choose)
+    if (this.#calendar) void destroyCalendar(this.#calendar)
+  }
+
+  #changed = () => this.#calendar?.refetchEvents()
+
+  #choose = (event: Event) => {
+    this.#chosen = (event as CustomEvent<{ start: string; end: string }>).detail
+    this.#calendar?.removeEventById('chosen')
+    this.#calendar?.addEvent(this.#choice(this.#chosen))
+  }
+
+  #choice(span: { start: string; end: string }): Calendar.EventInput {
+    return { id: 'chosen', ...span, title: 'Your choice', classNames: ['entry-chosen'] }
+  }
+
+  async #entries(from: string, to: string): Promise<Calendar.EventInput[]> {
+    const query = new URLSearchParams({ from: `${from.slice(0, 19)}Z`, to: `${to.slice(0, 19)}Z` })
+    const answer = await fetch(`${this.getAttribute('src')}?${query}`, { headers: { accept: 'application/json' } })
+    if (!answer.ok) return []
+    const openings = JSON.parse(this.dataset.openings ?? '[]') as Opening[]
+    const closed = closedSpans(openings, from, to).map((span) => ({
+      ...span,
+      display: 'background' as const,
+      classNames: ['entry-closed'],
+    }))
+    const { items } = (await answer.json()) as { items: Entry[] }
+    const taken = items.map((entry) => ({
+      start: wall(entry.starts_at),
+      end: wall(entry.ends_at),
+      title: entry.mine ? 'Your booking' : (names[entry.kind] ?? 'Taken'),
+      classNames: [entry.mine ? 'entry-mine' : `entry-${entry.kind}`],
+      extendedProps: { booking: entry.booking },
+    }))
+    return [...closed, ...taken, ...(this.#chosen ? [this.#choice(this.#chosen)] : [])]
+  }
+}
+
+customElements.define('machine-calendar', MachineCalendar)

@@ -1,0 +1,63 @@
+import { refresh } from '../page-swaps'
+import type { Status } from '../status'
+
+const clock = (zone: string) =>
+  new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: zone })
+
+/**
+ * `<machine-tile data-machine data-state data-job data-seen data-silent-after data-zone src>`: one machine.
+ * Small changes (progress, temperatures) are written in place; when the state or the job changes, the server
+ * is asked for the tile again. A tile that hears nothing for long enough asks too: silence must show.
+ */
+export class MachineTile extends HTMLElement {
+  #watch = 0
+
+  connectedCallback() {
+    this.#watch = window.setInterval(() => this.#doubt(), 5000)
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#watch)
+  }
+
+  take(status: Status) {
+    const state = status.fresh ? status.state : 'unreachable'
+    if (state !== this.dataset.state || (status.job?.id ?? '') !== this.dataset.job) return void this.refetch()
+    if (status.seen_at) this.dataset.seen = status.seen_at
+    const progress = status.job?.progress
+    if (progress !== null && progress !== undefined) this.#progress(progress, status.job?.eta_at ?? null)
+    for (const [place, value] of Object.entries(status.temperatures ?? {})) this.#temperature(place, value)
+    if (status.power_w !== null) this.#write('power', `${Math.round(status.power_w)} W`)
+    return undefined
+  }
+
+  async refetch() {
+    await refresh(this, this.getAttribute('src') ?? '')
+  }
+
+  #doubt() {
+    const silentAfter = Number(this.dataset.silentAfter) * 1000
+    const age = Date.now() - new Date(this.dataset.seen ?? '').getTime()
+    if (this.dataset.state !== 'unreachable' && age > silentAfter) void this.refetch()
+  }
+
+  #progress(share: number, eta: string | null) {
+    const bar = this.querySelector('progress')
+    if (bar) bar.value = share
+    this.#write('share', `${Math.floor(share * 100)} %`)
+    if (eta) this.#write('eta', clock(this.dataset.zone ?? 'UTC').format(new Date(eta)))
+  }
+
+  #temperature(place: string, value: { actual_c: number | null; target_c: number | null }) {
+    if (value.actual_c === null) return
+    const target = value.target_c ? ` / ${Math.round(value.target_c)}` : ''
+    this.#write(`temperature-${place}`, `${Math.round(value.actual_c)}${target} °C`)
+  }
+
+  #write(part: string, text: string) {
+    const place = this.querySelector(`[data-live="${part}"]`)
+    if (place && place.textContent !== text) place.textContent = text
+  }
+}
+
+customElements.define('machine-tile', MachineTile)
