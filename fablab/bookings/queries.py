@@ -1,22 +1,82 @@
-"""Reads about bookings."""
+"""Reads about bookings. Each is one statement unless it says otherwise and returns plain records."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, literal, null, or_, select, tuple_, union_all
+from sqlalchemy.orm import Session, aliased
 
-from fablab.bookings.models import Booking
+from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.machines.models import Lab, Machine, Unit
+from fablab.members.models import Member
+from fablab.members.rules import Actor
 
-# States in which a booking may have been used. News can be late: the clock may have closed it meanwhile.
-_USABLE = ("confirmed", "started", "completed", "missed")
+# States in which a booking's time is, or was, its own. The others gave their time back.
+HOLDING_STATES = ("requested", "confirmed", "started", "completed", "missed")
+_maker = aliased(Member, name="created_by")
 
 
 @dataclass(frozen=True)
-class HoldingCandidate:
-    """A booking to which the use of a machine may belong."""
+class BookingView:
+    """A booking with the names a person needs to read it."""
+
+    id: int
+    machine_id: int
+    machine_slug: str
+    machine_name: str
+    lab_id: int
+    lab_slug: str
+    zone: str
+    member_id: int
+    member_name: str
+    created_by_id: int
+    created_by_name: str
+    starts_at: datetime
+    ends_at: datetime
+    state: str
+    purpose: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ChangeView:
+    """One change of a booking. ``member_id`` is known when a member made it."""
+
+    id: int
+    booking_id: int
+    at: datetime
+    made_by: str
+    member_id: int | None
+    member_name: str | None
+    from_state: str | None
+    to_state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CalendarRow:
+    """Something that takes a machine's time. Booking and member are known for kind 'booking' only."""
+
+    machine_id: int
+    machine_slug: str
+    lab_id: int
+    zone: str
+    kind: str
+    state: str
+    starts_at: datetime
+    ends_at: datetime
+    booking_id: int | None
+    member_id: int | None
+    member_name: str | None
+
+
+@dataclass(frozen=True)
+class HoldingBooking:
+    """A booking that a job on its machine may belong to."""
 
     id: int
     member_id: int
@@ -25,18 +85,212 @@ class HoldingCandidate:
     state: str
 
 
+def booking(session: Session, booking_id: int) -> BookingView | None:
+    row = session.execute(_bookings().where(Booking.id == booking_id)).one_or_none()
+    return None if row is None else BookingView(*row)
+
+
+def bookings(
+    session: Session,
+    *,
+    actor: Actor | None = None,
+    ids: Iterable[int] | None = None,
+    machine_id: int | None = None,
+    lab_id: int | None = None,
+    member_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    states: Collection[str] | None = None,
+    after: tuple[datetime, int] | None = None,
+    limit: int | None = None,
+) -> list[BookingView]:
+    """Bookings by start, then id.
+
+    With ``actor`` only those whose details the actor may see: own ones, and all of labs the actor manages
+    (operators and admins: everywhere). ``since`` and ``until`` select what overlaps [since, until).
+    ``after`` is the (starts_at, id) of the last one already read.
+    """
+    query = _bookings().order_by(Booking.starts_at, Booking.id)
+    if actor is not None and not (actor.admin or actor.operator):
+        own = Booking.member_id == actor.member_id
+        managed = Booking.lab_id.in_(sorted(actor.managed_labs))
+        query = query.where(or_(own, managed) if actor.managed_labs else own)
+    if ids is not None:
+        query = query.where(Booking.id.in_(tuple(ids)))
+    if machine_id is not None:
+        query = query.where(Booking.machine_id == machine_id)
+    if lab_id is not None:
+        query = query.where(Booking.lab_id == lab_id)
+    if member_id is not None:
+        query = query.where(Booking.member_id == member_id)
+    if since is not None:
+        query = query.where(Booking.ends_at > since)
+    if until is not None:
+        query = query.where(Booking.starts_at < until)
+    if states is not None:
+        query = query.where(Booking.state.in_(tuple(states)))
+    if after is not None:
+        query = query.where(tuple_(Booking.starts_at, Booking.id) > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [BookingView(*row) for row in session.execute(query)]
+
+
+def bookings_of(
+    session: Session,
+    member_id: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+) -> list[BookingView]:
+    """One member's bookings that overlap [since, until), by start; all states."""
+    query = _bookings().where(Booking.member_id == member_id)
+    if since is not None:
+        query = query.where(Booking.ends_at > since)
+    if until is not None:
+        query = query.where(Booking.starts_at < until)
+    query = query.order_by(Booking.starts_at.desc() if newest_first else Booking.starts_at, Booking.id)
+    return [BookingView(*row) for row in session.execute(query.limit(limit))]
+
+
+def history(session: Session, booking_id: int) -> list[ChangeView]:
+    """Every change of the booking, oldest first."""
+    return _changes(session, BookingChange.booking_id == booking_id)
+
+
+def changes_since(session: Session, since: datetime, limit: int) -> list[ChangeView]:
+    """The newest changes of any booking from ``since`` on, oldest first; at most ``limit``."""
+    return _changes(session, BookingChange.at >= since, limit)
+
+
+def calendar(
+    session: Session, machine_ids: Collection[int], since: datetime, until: datetime
+) -> list[CalendarRow]:
+    """Everything that takes these machines' time and overlaps [since, until), by start.
+
+    Bookings with their own span (without buffers) unless cancelled or rejected; outages and holds as claimed.
+    """
+    booked = select(
+        Booking.machine_id,
+        literal("booking").label("kind"),
+        Booking.state,
+        Booking.starts_at,
+        Booking.ends_at,
+        Booking.id.label("booking_id"),
+        Booking.member_id,
+    ).where(
+        Booking.machine_id.in_(tuple(machine_ids)),
+        Booking.state.in_(HOLDING_STATES),
+        Booking.starts_at < until,
+        Booking.ends_at > since,
+    )
+    other = (
+        select(
+            Unit.machine_id,
+            Occupancy.kind,
+            Occupancy.kind,
+            Occupancy.starts_at,
+            Occupancy.ends_at,
+            null(),
+            null(),
+        )
+        .join(Unit, Unit.id == Occupancy.unit_id)
+        .where(
+            Unit.machine_id.in_(tuple(machine_ids)),
+            Occupancy.kind != "booking",
+            Occupancy.starts_at < until,
+            Occupancy.ends_at > since,
+        )
+    )
+    taken = union_all(booked, other).subquery()
+    rows = session.execute(
+        select(
+            taken.c.machine_id,
+            Machine.slug,
+            Machine.lab_id,
+            Lab.zone,
+            taken.c.kind,
+            taken.c.state,
+            taken.c.starts_at,
+            taken.c.ends_at,
+            taken.c.booking_id,
+            taken.c.member_id,
+            Member.name,
+        )
+        .join(Machine, Machine.id == taken.c.machine_id)
+        .join(Lab, Lab.id == Machine.lab_id)
+        .outerjoin(Member, Member.id == taken.c.member_id)
+        .order_by(taken.c.starts_at, Machine.slug)
+    )
+    return [CalendarRow(*row) for row in rows]
+
+
 def holding_candidates(
     session: Session, machine_id: int, at: datetime, until: datetime
-) -> list[HoldingCandidate]:
-    """Bookings of the machine that hold ``at``, or start after it and not later than ``until``."""
+) -> list[HoldingBooking]:
+    """Bookings of the machine that overlap [at, until), by start: those a job of that time may belong to.
+
+    Completed and missed ones are among them, because news of a job may come long after it.
+    """
     rows = session.execute(
         select(Booking.id, Booking.member_id, Booking.starts_at, Booking.ends_at, Booking.state)
         .where(
             Booking.machine_id == machine_id,
-            Booking.state.in_(_USABLE),
-            Booking.starts_at <= until,
+            Booking.starts_at < until,
             Booking.ends_at > at,
+            Booking.state.in_(("confirmed", "started", "completed", "missed")),
         )
-        .order_by(Booking.starts_at, Booking.id)
+        .order_by(Booking.starts_at)
     )
-    return [HoldingCandidate(*row) for row in rows]
+    return [HoldingBooking(*row) for row in rows]
+
+
+def _bookings() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Booking.id,
+            Booking.machine_id,
+            Machine.slug,
+            Machine.name,
+            Booking.lab_id,
+            Lab.slug,
+            Booking.zone,
+            Booking.member_id,
+            Member.name,
+            Booking.created_by_id,
+            _maker.name,
+            Booking.starts_at,
+            Booking.ends_at,
+            Booking.state,
+            Booking.purpose,
+            Booking.created_at,
+        )
+        .select_from(Booking)
+        .join(Machine, Machine.id == Booking.machine_id)
+        .join(Lab, Lab.id == Booking.lab_id)
+        .join(Member, Member.id == Booking.member_id)
+        .join(_maker, _maker.id == Booking.created_by_id)
+    )
+
+
+def _changes(session: Session, condition: Any, newest: int | None = None) -> list[ChangeView]:
+    query = (
+        select(
+            BookingChange.id,
+            BookingChange.booking_id,
+            BookingChange.at,
+            BookingChange.made_by,
+            BookingChange.member_id,
+            Member.name,
+            BookingChange.from_state,
+            BookingChange.to_state,
+            BookingChange.reason,
+        )
+        .outerjoin(Member, Member.id == BookingChange.member_id)
+        .where(condition)
+        .order_by(BookingChange.id.desc())
+        .limit(newest)
+    )
+    return [ChangeView(*row) for row in reversed(session.execute(query).all())]

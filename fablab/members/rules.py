@@ -16,6 +16,7 @@ class Actor:
     name: str
     managed_labs: frozenset[int] = frozenset()
     trained_labs: frozenset[int] = frozenset()
+    maker: bool = False
     operator: bool = False
     admin: bool = False
     read_only: bool = False
@@ -29,6 +30,11 @@ def may_see_lab_details(actor: Actor, lab_id: int) -> bool:
 def may_manage_lab(actor: Actor, lab_id: int) -> bool:
     """Change what belongs to others in this lab: its manager and admins."""
     return actor.admin or lab_id in actor.managed_labs
+
+
+def may_book(actor: Actor, lab_id: int) -> bool:
+    """Everyone with an account, except operators, who only read (unless they are makers too)."""
+    return not actor.operator or actor.maker or may_manage_lab(actor, lab_id)
 
 
 def may_book_for_others(actor: Actor, lab_id: int) -> bool:

@@ -1,0 +1,212 @@
+"""Reads and writes of claimed time: what is taken, what is free instead, and the one claiming statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, DateTime, bindparam, func, insert, literal, select, text
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.orm import Session
+
+from fablab.bookings.free import Room, earliest_start
+from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.bookings.rules import BookingFacts, BookingRequest, Claim
+from fablab.errors import Alternative
+from fablab.machines.queries import MachineView, machine_by_slug, machines
+from fablab.machines.rules import Span, covers, open_spans
+
+# Alternatives are looked for this far beyond the wanted start.
+SEARCH_DAYS = 14
+
+_CLAIMS = text(
+    """
+    SELECT occupancy.unit_id, occupancy.starts_at, occupancy.ends_at
+    FROM unnest(CAST(:units AS bigint[])) AS wanted(unit_id)
+    JOIN occupancy ON occupancy.slot && occupancy_slot(wanted.unit_id, :since, :until)
+    ORDER BY occupancy.unit_id, occupancy.starts_at
+    """
+).bindparams(
+    bindparam("since", type_=DateTime(timezone=True)), bindparam("until", type_=DateTime(timezone=True))
+)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The facts of a request and the machine they are about."""
+
+    machine: MachineView
+    facts: BookingFacts
+
+
+def gather_facts(session: Session, request: BookingRequest, now: datetime) -> Gathered | None:
+    """What must be known to decide on the request, or None when there is no such machine. Two statements."""
+    machine = machine_by_slug(session, request.machine)
+    if machine is None:
+        return None
+    return Gathered(machine, facts_about(session, machine, request, now))
+
+
+def facts_about(
+    session: Session, machine: MachineView, request: BookingRequest, now: datetime
+) -> BookingFacts:
+    """The facts of a request for a machine that is known already. One statement."""
+    span = Span(request.starts_at, request.ends_at)
+    in_order = span.starts_at < span.ends_at
+    hours = open_spans(machine.openings, machine.zone, *_day_around(span)) if in_order else []
+    return BookingFacts(
+        now=now,
+        zone=machine.zone,
+        active=machine.active,
+        open_throughout=machine.unattended or covers(hours, span),
+        unit_ids=machine.unit_ids,
+        claims=tuple(clashes(session, machine, span.starts_at, span.ends_at)) if in_order else (),
+    )
+
+
+def clashes(session: Session, machine: MachineView, starts_at: datetime, ends_at: datetime) -> list[Claim]:
+    """Claims that a booking of this span, with the machine's buffers, would touch."""
+    before, after = timedelta(seconds=machine.setup_s), timedelta(seconds=machine.cleanup_s)
+    return claims(session, machine.unit_ids, starts_at - before, ends_at + after)
+
+
+def claims(session: Session, unit_ids: Collection[int], since: datetime, until: datetime) -> list[Claim]:
+    """Every claim on these units that overlaps [since, until), by unit and start."""
+    rows = session.execute(_CLAIMS, {"units": list(unit_ids), "since": since, "until": until})
+    return [Claim(*row) for row in rows]
+
+
+def claim_unit(
+    session: Session,
+    machine: MachineView,
+    unit_id: int,
+    request: BookingRequest,
+    member_id: int,
+    actor_id: int,
+    now: datetime,
+) -> int | None:
+    """Store the booking, its claim and its first change in one statement; None when somebody else was faster.
+
+    The claim goes first, with ON CONFLICT DO NOTHING: of several at once one wins, and the others wait for it
+    without the deadlocks that a violated exclusion constraint brings, and find nothing stored.
+    """
+    zone = ZoneInfo(machine.zone)
+    key = func.nextval(func.pg_get_serial_sequence("booking", "id"), type_=BigInteger)
+    claim = (
+        postgres_insert(Occupancy)
+        .values(
+            lab_id=machine.lab_id,
+            unit_id=unit_id,
+            starts_at=request.starts_at - timedelta(seconds=machine.setup_s),
+            ends_at=request.ends_at + timedelta(seconds=machine.cleanup_s),
+            kind="booking",
+            booking_id=key,
+        )
+        .on_conflict_do_nothing()
+        .returning(Occupancy.booking_id)
+        .cte("claim")
+    )
+    row = {
+        "machine_id": machine.id,
+        "lab_id": machine.lab_id,
+        "member_id": member_id,
+        "created_by_id": actor_id,
+        "starts_at": request.starts_at,
+        "ends_at": request.ends_at,
+        "zone": machine.zone,
+        "local_starts": request.starts_at.astimezone(zone).replace(tzinfo=None),
+        "local_ends": request.ends_at.astimezone(zone).replace(tzinfo=None),
+        "state": "confirmed",
+        "purpose": request.purpose,
+        "created_at": now,
+    }
+    columns = Booking.__table__.c
+    stored = (
+        insert(Booking)
+        .from_select(
+            ["id", *row],
+            select(claim.c.booking_id, *(literal(value, columns[name].type) for name, value in row.items())),
+        )
+        .cte("stored")
+    )
+    change = {"at": now, "made_by": "member", "member_id": actor_id, "to_state": "confirmed", "reason": ""}
+    columns = BookingChange.__table__.c
+    statement = (
+        insert(BookingChange)
+        .from_select(
+            ["booking_id", *change],
+            select(
+                claim.c.booking_id, *(literal(value, columns[name].type) for name, value in change.items())
+            ),
+        )
+        .returning(BookingChange.booking_id)
+        .add_cte(stored)
+    )
+    return session.scalar(statement)
+
+
+def alternatives(
+    session: Session, machine: MachineView, starts_at: datetime, ends_at: datetime, now: datetime, limit: int
+) -> list[Alternative]:
+    """The next free spans of the same length: this machine's own, then those of its kind, same lab first.
+
+    Two statements, however many machines there are.
+    """
+    if limit <= 0 or starts_at >= ends_at:
+        return []
+    length = ends_at - starts_at
+    first, last = (
+        max(starts_at, now.replace(microsecond=0)),
+        max(starts_at, now) + timedelta(days=SEARCH_DAYS),
+    )
+    same_kind = machines(session, kind=machine.kind_slug)
+    margin = timedelta(seconds=max((each.setup_s + each.cleanup_s for each in same_kind), default=0))
+    units = [unit for each in same_kind for unit in each.unit_ids]
+    taken: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in units}
+    for claim in claims(session, units, first - margin, last + length + margin):
+        taken[claim.unit_id].append((claim.starts_at, claim.ends_at))
+    hours: dict[int, Sequence[tuple[datetime, datetime]]] = {}
+    found = []
+    for each in same_kind:
+        if not each.unattended and each.lab_id not in hours:
+            spans = open_spans(each.openings, each.zone, first, last + length)
+            hours[each.lab_id] = [(span.starts_at, span.ends_at) for span in spans]
+        starts = [
+            start
+            for unit in each.unit_ids
+            if (start := _earliest(each, taken[unit], hours, length, first, last)) is not None
+        ]
+        if starts:
+            start = min(starts)
+            order = (each.id != machine.id, each.lab_id != machine.lab_id, start, each.slug)
+            zone = ZoneInfo(each.zone)
+            free = Alternative(
+                each.slug, each.lab_slug, start.astimezone(zone), (start + length).astimezone(zone)
+            )
+            found.append((order, free))
+    return [free for _, free in sorted(found, key=lambda pair: pair[0])[:limit]]
+
+
+def _earliest(
+    machine: MachineView,
+    taken: Sequence[tuple[datetime, datetime]],
+    hours: dict[int, Sequence[tuple[datetime, datetime]]],
+    length: timedelta,
+    first: datetime,
+    last: datetime,
+) -> datetime | None:
+    return earliest_start(
+        Room(taken, None if machine.unattended else hours[machine.lab_id]),
+        length,
+        timedelta(seconds=machine.setup_s),
+        timedelta(seconds=machine.cleanup_s),
+        first,
+        last,
+    )
+
+
+def _day_around(span: Span) -> tuple[datetime, datetime]:
+    """A range that holds the span with a margin, so that a joined open span is never cut short of it."""
+    return span.starts_at - timedelta(days=1), span.ends_at + timedelta(days=1)

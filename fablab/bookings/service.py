@@ -1,0 +1,275 @@
+"""Verbs about bookings. None commits: whoever opened the transaction does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from fablab.bookings.claims import Gathered, alternatives, claim_unit, facts_about, gather_facts
+from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.bookings.queries import BookingView, booking
+from fablab.bookings.rules import BookingRequest, Policy, decide
+from fablab.db import notify
+from fablab.errors import Alternative, Code, DomainError, Refusal, not_found
+from fablab.members import audit
+from fablab.members.queries import member_by_email
+from fablab.members.rules import (
+    Actor,
+    may_book,
+    may_book_for_others,
+    may_cancel_booking,
+    may_see_booking,
+)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would happen to a request. ``state`` is None when it would be refused."""
+
+    state: str | None
+    refusals: tuple[Refusal, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class _Person:
+    id: int
+    name: str
+
+
+def create_booking(
+    session: Session, actor: Actor, request: BookingRequest, now: datetime, policy: Policy
+) -> BookingView:
+    """Book a machine for the actor, or for another member where the actor manages the lab.
+
+    1. gather the facts and let the rules decide;
+    2. claim the first free unit; where a claim is lost to somebody faster, try the next one;
+    3. when none is left, read again who has it, and refuse as if it had been seen at once.
+
+    Raises DomainError: NOT_FOUND (machine), NOT_ALLOWED, REFUSED (every rule that says no) or
+    CLASH (only `machine_booked`), both with alternatives.
+    """
+    request = request.in_whole_seconds()
+    gathered, person = _checked(session, actor, request, now)
+    machine, facts = gathered.machine, gathered.facts
+    if refusals := decide(request, facts, policy):
+        raise _refused(session, gathered, request, now, policy, refusals)
+    for unit_id in facts.free_units():
+        booking_id = claim_unit(session, machine, unit_id, request, person.id, actor.member_id, now)
+        if booking_id is not None:
+            break
+    else:
+        facts = facts_about(session, machine, request, now)
+        refusals = decide(request, facts, policy) or [_lost(request)]
+        raise _refused(session, Gathered(machine, facts), request, now, policy, refusals)
+    if person.id != actor.member_id:
+        audit.record(
+            session, actor, "booking.for_other", f"booking {booking_id}", now, f"for member {person.id}"
+        )
+    notify(session, {"kind": "booking", "booking": booking_id, "machine": machine.id, "lab": machine.lab_id})
+    return BookingView(
+        id=booking_id,
+        machine_id=machine.id,
+        machine_slug=machine.slug,
+        machine_name=machine.name,
+        lab_id=machine.lab_id,
+        lab_slug=machine.lab_slug,
+        zone=machine.zone,
+        member_id=person.id,
+        member_name=person.name,
+        created_by_id=actor.member_id,
+        created_by_name=actor.name,
+        starts_at=request.starts_at,
+        ends_at=request.ends_at,
+        state="confirmed",
+        purpose=request.purpose,
+        created_at=now,
+    )
+
+
+def preview_booking(
+    session: Session, actor: Actor, request: BookingRequest, now: datetime, policy: Policy
+) -> Preview:
+    """What `create_booking` would do now; stores nothing. Raises NOT_FOUND and NOT_ALLOWED as it does."""
+    request = request.in_whole_seconds()
+    gathered, _ = _checked(session, actor, request, now)
+    refusals = decide(request, gathered.facts, policy)
+    if not refusals:
+        return Preview("confirmed", (), ())
+    error = _refused(session, gathered, request, now, policy, refusals)
+    return Preview(None, error.refusals, error.alternatives)
+
+
+def cancel_booking(
+    session: Session, actor: Actor, booking_id: int, now: datetime, reason: str = ""
+) -> BookingView:
+    """Give a booking's time back. Its history stays.
+
+    Raises NOT_FOUND (also for a booking the actor may not see), NOT_ALLOWED, or REFUSED `already_over`
+    when it is running, over, or cancelled before.
+    """
+    # Two cancellations at once must agree on who made the change.
+    session.execute(select(Booking.id).where(Booking.id == booking_id).with_for_update())
+    view = booking(session, booking_id)
+    if view is None or not may_see_booking(actor, view.member_id, view.lab_id):
+        raise not_found("booking")
+    if not may_cancel_booking(actor, view.member_id, view.lab_id):
+        raise DomainError(Code.NOT_ALLOWED, "You may read this booking, but not cancel it.")
+    if view.state not in ("requested", "confirmed") or view.ends_at <= now:
+        text = (
+            f"The booking is {view.state if view.state != 'confirmed' else 'over'} and cannot be cancelled."
+        )
+        raise DomainError(Code.REFUSED, text, [Refusal("already_over", "state", text)])
+    session.execute(delete(Occupancy).where(Occupancy.booking_id == booking_id))
+    _change(session, view, "cancelled", now, "member", actor.member_id, reason)
+    if view.member_id != actor.member_id:
+        audit.record(session, actor, "booking.cancel_other", f"booking {booking_id}", now, reason)
+    cancelled = booking(session, booking_id)
+    assert cancelled is not None, "the row is locked"
+    return cancelled
+
+
+def mark_started(session: Session, booking_id: int, at: datetime, reason: str = "") -> bool:
+    """The machine was used in the booking's time: confirmed becomes started.
+
+    A booking given up as missed becomes completed, because the news of its use came late. Returns whether
+    anything changed; a second call changes nothing.
+    """
+    for before, after in (("confirmed", "started"), ("missed", "completed")):
+        moved = session.execute(
+            update(Booking)
+            .where(Booking.id == booking_id, Booking.state == before)
+            .values(state=after)
+            .returning(Booking.machine_id, Booking.lab_id)
+        ).one_or_none()
+        if moved is not None:
+            session.execute(
+                insert(BookingChange).values(
+                    booking_id=booking_id,
+                    at=at,
+                    made_by="machine",
+                    from_state=before,
+                    to_state=after,
+                    reason=reason,
+                )
+            )
+            machine_id, lab_id = moved
+            notify(session, {"kind": "booking", "booking": booking_id, "machine": machine_id, "lab": lab_id})
+            return True
+    return False
+
+
+def close_past_bookings(session: Session, now: datetime) -> int:
+    """Close what is over: a started booking is completed, a confirmed one was missed. Returns how many.
+
+    Claims the rows by conditional update, so that a second run, also at the same time, changes nothing.
+    """
+    closed = 0
+    for before, after in (("started", "completed"), ("confirmed", "missed")):
+        rows = session.execute(
+            update(Booking)
+            .where(Booking.state == before, Booking.ends_at <= now)
+            .values(state=after)
+            .returning(Booking.id, Booking.machine_id, Booking.lab_id)
+        ).all()
+        if not rows:
+            continue
+        closed += len(rows)
+        session.execute(
+            insert(BookingChange),
+            [
+                {
+                    "booking_id": row.id,
+                    "at": now,
+                    "made_by": "clock",
+                    "member_id": None,
+                    "from_state": before,
+                    "to_state": after,
+                    "reason": "its time is over",
+                }
+                for row in rows
+            ],
+        )
+        for row in rows:
+            notify(
+                session,
+                {"kind": "booking", "booking": row.id, "machine": row.machine_id, "lab": row.lab_id},
+            )
+    return closed
+
+
+def _checked(
+    session: Session, actor: Actor, request: BookingRequest, now: datetime
+) -> tuple[Gathered, _Person]:
+    """Facts and the person the booking is for, once it is clear that the actor may book here at all."""
+    gathered = gather_facts(session, request, now)
+    if gathered is None:
+        text = f"There is no machine {request.machine}."
+        raise DomainError(Code.NOT_FOUND, text, [Refusal("unknown_machine", "machine", text)])
+    lab_id = gathered.machine.lab_id
+    if actor.read_only or not may_book(actor, lab_id):
+        raise DomainError(Code.NOT_ALLOWED, "You may look at bookings, but not make one.")
+    if request.for_member is None:
+        return gathered, _Person(actor.member_id, actor.name)
+    if not may_book_for_others(actor, lab_id):
+        text = "Only the lab's managers book for other people."
+        raise DomainError(Code.NOT_ALLOWED, text, [Refusal("not_allowed", "for_member", text)])
+    member = member_by_email(session, request.for_member)
+    if member is None or not member.active:
+        text = "There is no member with that address."
+        raise DomainError(Code.REFUSED, text, [Refusal("unknown_member", "for_member", text)])
+    return gathered, _Person(member.id, member.name)
+
+
+def _refused(
+    session: Session,
+    gathered: Gathered,
+    request: BookingRequest,
+    now: datetime,
+    policy: Policy,
+    refusals: list[Refusal],
+) -> DomainError:
+    """One error for all refusals, with what is free instead where the time is taken."""
+    taken = any(refusal.code == "machine_booked" for refusal in refusals)
+    instead = (
+        alternatives(session, gathered.machine, request.starts_at, request.ends_at, now, policy.alternatives)
+        if taken
+        else []
+    )
+    only_taken = taken and len(refusals) == 1
+    return DomainError(Code.CLASH if only_taken else Code.REFUSED, refusals[0].message, refusals, instead)
+
+
+def _lost(request: BookingRequest) -> Refusal:
+    """Somebody was faster and has cancelled since."""
+    return Refusal("machine_booked", "starts_at", f"{request.machine} was just taken; try again.")
+
+
+def _change(
+    session: Session,
+    view: BookingView,
+    to_state: str,
+    at: datetime,
+    made_by: str,
+    member_id: int | None,
+    reason: str,
+) -> None:
+    session.execute(update(Booking).where(Booking.id == view.id).values(state=to_state))
+    session.execute(
+        insert(BookingChange).values(
+            booking_id=view.id,
+            at=at,
+            made_by=made_by,
+            member_id=member_id,
+            from_state=view.state,
+            to_state=to_state,
+            reason=reason,
+        )
+    )
+    notify(
+        session,
+        {"kind": "booking", "booking": view.id, "machine": view.machine_id, "lab": view.lab_id},
+    )
