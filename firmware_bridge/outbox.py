@@ -1,12 +1,12 @@
 """Store and forward: every message gets its number and a place on disk before anybody hears of it.
 
-One SQLite file holds the outbox's identity, the messages the server has not confirmed, and the memory of each
-machine, so that a job's start and the knowledge of it are written together or not at all. A message is forgotten
-when the server says `committed`, never before.
+One SQLite file holds the outbox's identity, the messages the server has not confirmed, and the memory of
+each machine, so that a job's start and the knowledge of it are written together or not at all. A message is
+forgotten when the server says `committed`, never before.
 
-Events and statuses are on disk when `append` returns. Readings come every two seconds from every busy machine;
-a commit each would wear an SD card out, so they wait up to `FLUSH_AFTER_S` for company and are not offered for
-sending until then: a power cut may lose a second of readings, and leaves no hole in the numbers.
+Events and statuses are on disk when `append` returns. Readings come every two seconds from every busy
+machine; a commit each would wear an SD card out, so they wait up to `FLUSH_AFTER_S` for company and are not
+offered for sending until then: a power cut may lose a second of readings, and leaves no hole in the numbers.
 """
 
 import logging
@@ -14,7 +14,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -109,9 +110,10 @@ class Outbox:
     def append(self, machine: str, memory: Memory | None, reports: Sequence[Report]) -> None:
         """Number and store the messages together with the machine's memory.
 
-        A message that the contract would refuse is logged and left out, before it takes a number.
+        A message that the contract would refuse is logged and left out, before it takes a number. Raises
+        sqlite3.Error when the disk fails; then none of it is stored and the numbers go on without a hole.
         """
-        with self._lock:
+        with self._whole():
             urgent = False
             for report in reports:
                 identified = msgspec.structs.replace(
@@ -138,6 +140,20 @@ class Outbox:
             if urgent:
                 self.flush()
 
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error:
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                row = self._connection.execute("select last_seq, committed from identity").fetchone()
+                self.last_seq, self.committed = row
+                self.durable_seq, self._pending_since = self.last_seq, None
+                self._saved.clear()
+                raise
+
     def _begin(self) -> None:
         if self._pending_since is None:
             self._connection.execute("begin immediate")
@@ -149,6 +165,7 @@ class Outbox:
             since = self._pending_since
             if since is None or time.monotonic() - since < if_older_than_s:
                 return
+        with self._whole():
             self._connection.execute("update identity set last_seq = ?", (self.last_seq,))
             self._connection.execute("commit")
             self._pending_since = None
@@ -170,14 +187,15 @@ class Outbox:
         """Stored messages with numbers above `after`, in order, at most `limit`; only what is on disk."""
         with self._lock:
             rows = self._connection.execute(
-                "select seq, kind, subject, body from message where seq > ? and seq <= ? order by seq limit ?",
+                "select seq, kind, subject, body from message"
+                " where seq > ? and seq <= ? order by seq limit ?",
                 (after, self.durable_seq, limit),
             ).fetchall()
         return [Parcel(seq, Kind(kind), subject, body) for seq, kind, subject, body in rows]
 
     def forget(self, upto: int) -> None:
         """The server has everything up to and including this number."""
-        with self._lock:
+        with self._whole():
             upto = min(upto, self.durable_seq)
             if upto <= self.committed:
                 return

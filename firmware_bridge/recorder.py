@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from firmware_bridge import state
 from firmware_bridge.drivers.base import Expecting
-from firmware_bridge.memory import OpenJob, after_restart
+from firmware_bridge.memory import Memory, OpenJob, after_restart
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.reports import Report
 from firmware_bridge.snapshot import Observation
@@ -16,7 +16,7 @@ from firmware_bridge.wire.messages import MachineState, Reading
 log = logging.getLogger(__name__)
 
 THIN_BACKLOG, FULL_BACKLOG = 20_000, 200_000
-"""Messages waiting: above the first, readings are kept once a minute; above the second, none. Jobs always are."""
+"""Messages waiting: above the first, readings are kept once a minute; above the second, none."""
 
 THIN_EVERY = timedelta(seconds=60)
 
@@ -73,9 +73,10 @@ class Recorder:
         with self._lock:
             self._store(self._memory, [report], datetime.now(UTC))
 
-    def _store(self, memory: state.Memory, reports: list[Report], now: datetime) -> None:
-        self._memory = memory
+    def _store(self, memory: Memory, reports: list[Report], now: datetime) -> None:
+        # Disk first: should it fail, the next look finds the same news and tells it again.
         self._outbox.append(self.slug, memory, [r for r in reports if not self._too_many(r, now)])
+        self._memory = memory
         self._log_change()
         if reports:
             self._nudge()

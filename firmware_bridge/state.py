@@ -1,8 +1,8 @@
 """The one state machine: (memory, observation, now) -> (memory, messages). Pure.
 
-Two witnesses feed it: push events say when and why a job begins and ends, looks (polls) check it and stand in
-when there is no push. Whatever they say and in whatever order, each job is opened once, closed once, and never
-comes back:
+Two witnesses feed it: push events say when and why a job begins and ends, looks (polls) check it and stand
+in when there is no push. Whatever they say and in whatever order, each job is opened once, closed once, and
+never comes back:
 
 - a start opens a job and mints its id from machine and start time; a start while one is open ends that one;
 - an end without an open job is the second announcement of an end that was counted, and is dropped;
