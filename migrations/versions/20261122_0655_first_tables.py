@@ -359,7 +359,7 @@ def upgrade() -> None:
         sa.Column("member_id", sa.BigInteger(), nullable=True),
         sa.Column("from_state", sa.String(length=20), nullable=True),
         sa.Column("to_state", sa.String(length=20), nullable=False),
-        sa.Column("reason", sa.String(length=1000), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
         sa.ForeignKeyConstraint(
             ["booking_id"], ["booking.id"], name=op.f("fk_booking_change_booking_id"), ondelete="CASCADE"
         ),
@@ -379,7 +379,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(length=20), nullable=True),
-        sa.Column("reason", sa.String(length=500), nullable=True),
+        sa.Column("reason", sa.String(length=1000), nullable=True),
         sa.Column("print_time_s", sa.Double(), nullable=True),
         sa.Column("elapsed_s", sa.Double(), nullable=True),
         sa.Column("estimated_s", sa.Double(), nullable=True),
