@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import time
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,15 +73,19 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def hash_password(password: str) -> str:
-    salt = os.urandom(16)
-    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ROUNDS)
-    return f"pbkdf2-sha256:{_ROUNDS}:{salt.hex()}:{digest.hex()}"
+    """PBKDF2-SHA512 as Mosquitto 2 spells it in its password file: one hash serves both brokers."""
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
+    return f"$7${_ROUNDS}${b64encode(salt).decode()}${b64encode(digest).decode()}"
 
 
 def password_matches(password: str, stored: str) -> bool:
-    _, rounds, salt, digest = stored.split(":")
-    found = hashlib.pbkdf2_hmac("sha256", password.encode(), bytes.fromhex(salt), int(rounds))
-    return hmac.compare_digest(found.hex(), digest)
+    """Raises ValueError when `stored` is not what `hash_password` gives."""
+    _, kind, rounds, salt, digest = stored.split("$")
+    if kind != "7":
+        raise ValueError("not a hash of kind 7 (PBKDF2-SHA512)")
+    found = hashlib.pbkdf2_hmac("sha512", password.encode(), b64decode(salt), int(rounds))
+    return hmac.compare_digest(found, b64decode(digest))
 
 
 def bridge_user(lab: str, name: str) -> str:
@@ -90,11 +95,11 @@ def bridge_user(lab: str, name: str) -> str:
     return f"bridge-{lab}-{name}"
 
 
-def write_credentials(path: Path, server_password: str, bridges: dict[tuple[str, str], str]) -> None:
-    """Write the accounts, hashed, mode 0600, in one step; `bridges` maps (lab, name) to a password."""
-    users: dict[str, dict[str, str]] = {SERVER: {"password": hash_password(server_password)}}
-    for (lab, name), password in bridges.items():
-        users[bridge_user(lab, name)] = {"password": hash_password(password), "lab": lab, "name": name}
+def write_credentials(path: Path, server_hash: str, bridges: dict[tuple[str, str], str]) -> None:
+    """Write the accounts, mode 0600, in one step; `bridges` maps (lab, name) to the hash of a password."""
+    users: dict[str, dict[str, str]] = {SERVER: {"password": server_hash}}
+    for (lab, name), password_hash in bridges.items():
+        users[bridge_user(lab, name)] = {"password": password_hash, "lab": lab, "name": name}
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -13,14 +13,16 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from fablab.embedded.broker_rights import write_credentials
+from fablab.embedded.broker_rights import hash_password, write_credentials
 from fablab.embedded.process import birth_options, wait_until
+from tests.support.mosquitto import Mosquitto
 from tests.support.ports import free_port, wait_listening
 
 SERVER = ("server", "server-password")
 TANGER = ("bridge-tanger-pi-1", "tanger-password")
 RABAT = ("bridge-rabat-pi-1", "rabat-password")
-BRIDGES = {("tanger", "pi-1"): TANGER[1], ("rabat", "pi-1"): RABAT[1]}
+SERVER_HASH = hash_password(SERVER[1])
+BRIDGES = {("tanger", "pi-1"): hash_password(TANGER[1]), ("rabat", "pi-1"): hash_password(RABAT[1])}
 
 
 class Broker:
@@ -28,7 +30,7 @@ class Broker:
         self.port = free_port()
         self.credentials = directory / "accounts.json"
         self.log = directory / "broker.log"
-        write_credentials(self.credentials, SERVER[1], BRIDGES)
+        write_credentials(self.credentials, SERVER_HASH, BRIDGES)
         config = directory / "broker.json"
         config.write_text(json.dumps({"port": self.port, "credentials": str(self.credentials)}))
         with self.log.open("wb") as log:
@@ -226,15 +228,28 @@ def test_new_and_removed_accounts_count_without_a_restart(
 ) -> None:
     newcomer = ("bridge-agadir-pi-1", "agadir-password")
     assert not join(newcomer).accepted
-    write_credentials(broker.credentials, SERVER[1], {**BRIDGES, ("agadir", "pi-1"): newcomer[1]})
+    write_credentials(
+        broker.credentials, SERVER_HASH, {**BRIDGES, ("agadir", "pi-1"): hash_password(newcomer[1])}
+    )
     assert wait_until(lambda: join(newcomer).accepted, 5, pause=0.2)
     bridge, server = join(newcomer), join(SERVER)
     assert server.subscribe("fablab/1/agadir/#")
-    write_credentials(broker.credentials, SERVER[1], BRIDGES)
+    write_credentials(broker.credentials, SERVER_HASH, BRIDGES)
     assert wait_until(lambda: not join(newcomer).accepted, 5, pause=0.2)
     bridge.publish("fablab/1/agadir/pi-1/ack", "from the past")
     server.publish("fablab/1/agadir/pi-1/ack", "now")
     assert server.next()[1] == "now"
+
+
+def test_mosquitto_takes_the_same_hash(mosquitto: Callable[..., Mosquitto]) -> None:
+    other = mosquitto({SERVER[0]: "replaced below"})
+    other.stop()
+    (other.directory / "passwords").write_text(f"{SERVER[0]}:{SERVER_HASH}\n")
+    other.start()
+    wrong, right = Client(other.port, (SERVER[0], "wrong")), Client(other.port, SERVER)
+    assert (wrong.accepted, right.accepted) == (False, True)
+    wrong.close()
+    right.close()
 
 
 def test_the_log_names_the_refused_and_no_secret(broker: Broker, join: Callable[..., Client]) -> None:

@@ -128,7 +128,9 @@ def test_passwords_are_salted_and_checked() -> None:
 
 def test_the_file_is_private_and_holds_no_password(tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, "server-secret", {("tanger", "pi-1"): "bridge-secret"})
+    write_credentials(
+        path, hash_password("server-secret"), {("tanger", "pi-1"): hash_password("bridge-secret")}
+    )
     assert path.stat().st_mode & 0o777 == 0o600
     assert "secret" not in path.read_text()
     assert set(read_credentials(path)) == {"server", "bridge-tanger-pi-1"}
@@ -136,7 +138,7 @@ def test_the_file_is_private_and_holds_no_password(tmp_path: Path) -> None:
 
 def test_an_account_that_does_not_match_its_lab_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, "x", {("tanger", "pi-1"): "y"})
+    write_credentials(path, hash_password("x"), {("tanger", "pi-1"): hash_password("y")})
     content = json.loads(path.read_text())
     content["users"]["bridge-tanger-pi-1"]["lab"] = "rabat"
     path.write_text(json.dumps(content))
@@ -146,7 +148,7 @@ def test_an_account_that_does_not_match_its_lab_is_refused(tmp_path: Path) -> No
 
 def test_unknown_names_and_wrong_passwords_are_not_admitted(tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, "right", {})
+    write_credentials(path, hash_password("right"), {})
     accounts = Accounts(path)
     assert accounts.admit(None, None) is None
     assert accounts.admit("nobody", "right") is None
@@ -157,7 +159,7 @@ def test_unknown_names_and_wrong_passwords_are_not_admitted(tmp_path: Path) -> N
 
 def test_a_spoilt_file_keeps_the_last_good_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, "right", {})
+    write_credentials(path, hash_password("right"), {})
     accounts = Accounts(path)
     path.write_text("{")
     clock = accounts._looked_at + 60
