@@ -1,13 +1,12 @@
 """OctoPrint's push socket: starts, ends and their reasons the moment they happen.
 
-The socket is the raw SockJS one (plain JSON frames). It has no heartbeat of its own and a hung host closes nothing,
-so we ping every few seconds and give up after `SILENCE_S` without a byte. Lost news is not repeated by OctoPrint:
-after each connect and each loss the poller is woken to compare.
+The socket is the raw SockJS one (plain JSON frames). It has no heartbeat of its own and a hung host closes
+nothing, so we ping every few seconds and give up after `SILENCE_S` without a byte. Lost news is not repeated
+by OctoPrint: after each connect and each loss the poller is woken to compare.
 """
 
 import logging
 import random
-import socket
 import threading
 import time
 from datetime import UTC, datetime
@@ -92,7 +91,7 @@ class OctoPrintPush:
                 self._complained = True
             wait_s = FIRST_WAIT_S if time.monotonic() - began > 60 else min(wait_s * 2, LONGEST_WAIT_S)
             # Jitter: after a power cut a whole lab comes back in the same second.
-            self._stop.wait(wait_s * random.uniform(0.5, 1.0))
+            self._stop.wait(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         self._session.close()
 
     def _listen_once(self) -> str:
@@ -124,7 +123,7 @@ class OctoPrintPush:
             return type(error).__name__
         finally:
             if connection is not None:
-                connection.shutdown()
+                connection.shutdown()  # type: ignore[no-untyped-call]
         return "closed"
 
     def _log_in(self) -> str:
@@ -160,7 +159,7 @@ class OctoPrintPush:
                 pinged_mono = now
             try:
                 opcode, frame = connection.recv_data_frame(control_frame=True)
-            except (websocket.WebSocketTimeoutException, socket.timeout):
+            except (TimeoutError, websocket.WebSocketTimeoutException):
                 continue
             self._heard_mono = time.monotonic()
             if opcode == websocket.ABNF.OPCODE_CLOSE:

@@ -1,6 +1,6 @@
 """OctoPrint's JSON (1.11, and 2.0 without a version header) as snapshots and events. Pure.
 
-Whatever a server sends is taken as hostile: a value of the wrong type is an unknown value, never an exception.
+Whatever a server sends is taken as hostile: a value of the wrong type is an unknown value, no exception.
 """
 
 import math
@@ -149,7 +149,7 @@ def fault_of(*sources: Any) -> str | None:
 def news_of(name: str, payload: Any) -> tuple[News, dict[str, Any]] | None:
     """An event as news and the fields of Heard; None for one that says nothing about jobs or state.
 
-    A cancel is announced as PrintCancelled and again as PrintFailed with reason "cancelled": both are CANCELLED.
+    A cancel is announced as PrintCancelled and again as PrintFailed, reason "cancelled": both are CANCELLED.
     """
     news = _NEWS.get(name)
     if news is None:
