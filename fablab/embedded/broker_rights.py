@@ -18,6 +18,8 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
+from fablab.embedded.data_dir import write_private_json
+
 ROOT = "fablab/1"
 SERVER = "server"
 # Broker passwords are random tokens of 192 bits made by us, which no dictionary contains: few rounds
@@ -100,11 +102,7 @@ def write_credentials(path: Path, server_hash: str, bridges: dict[tuple[str, str
     users: dict[str, dict[str, str]] = {SERVER: {"password": server_hash}}
     for (lab, name), password_hash in bridges.items():
         users[bridge_user(lab, name)] = {"password": password_hash, "lab": lab, "name": name}
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"users": users}, file, indent=1)
-    fresh.replace(path)
+    write_private_json(path, {"users": users})
 
 
 def read_credentials(path: Path) -> dict[str, User]:

@@ -50,7 +50,7 @@ class OctoPrintServer:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def start(self) -> None:
+    def start(self) -> subprocess.Popen[bytes]:
         """Start without waiting; see `wait_operational`."""
         write_files(self.basedir, self.port, self.api_key, self.password, self.name)
         command = [
@@ -66,6 +66,7 @@ class OctoPrintServer:
                 env={**_without_python_settings(), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
                 **birth_options(),
             )
+        return self.process
 
     def state(self) -> str | None:
         """The printer's connection state ("Operational", "Printing", "Closed", ...); None: no answer."""

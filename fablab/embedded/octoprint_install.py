@@ -60,6 +60,15 @@ def ensure_installed(venv: Path, log: Path, say: Callable[[str], None]) -> None:
     unfinished.unlink()
 
 
+def main() -> None:
+    """`python -m fablab.embedded.octoprint_install DIRECTORY`: exit code 1 and one line where it fails."""
+    venv = Path(sys.argv[1]).absolute()
+    try:
+        ensure_installed(venv, venv.with_name(venv.name + ".log"), lambda line: print(line, flush=True))
+    except OctoPrintUnavailable as error:
+        sys.exit(str(error))
+
+
 def _reason(output: str) -> str:
     """The line of pip's output that tells a person most."""
     if "Temporary failure in name resolution" in output or "Failed to establish a new connection" in output:
@@ -67,3 +76,7 @@ def _reason(output: str) -> str:
     errors = [line.strip() for line in output.splitlines() if line.lower().startswith("error")]
     lines = errors or output.strip().splitlines() or ["no reason given"]
     return lines[0].removeprefix("ERROR: ")
+
+
+if __name__ == "__main__":
+    main()

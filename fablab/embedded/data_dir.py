@@ -1,0 +1,61 @@
+"""The data directory: one running system at a time, private files, logs that do not grow for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+LARGEST_LOG = 5 * 1024 * 1024
+
+
+class AlreadyRunning(RuntimeError):
+    """Another process holds this data directory; the text names it."""
+
+
+@contextlib.contextmanager
+def only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the directory. The lock goes with the process, however that ends, so it is never stale."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    handle = os.open(data_dir / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise AlreadyRunning(
+                f"fablab already runs on {data_dir} (process {owner}): stop it first, or set DATA_DIR"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only its owner may read; readers see the old or the new text, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def write_private_json(path: Path, content: Any) -> None:
+    write_private(path, json.dumps(content, indent=1) + "\n")
+
+
+def log_file(data_dir: Path, name: str) -> Path:
+    """Where a child's output goes. A large log is set aside once, as `NAME.log.old`."""
+    path = data_dir / "logs" / f"{name}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    if path.exists() and path.stat().st_size > LARGEST_LOG:
+        path.replace(path.with_name(path.name + ".old"))
+    return path

@@ -1,0 +1,49 @@
+"""Secrets made once for an installation and kept in its data directory, mode 0600."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+from fablab.embedded.data_dir import write_private_json
+
+
+class Secrets:
+    """A secret is made when it is first asked for and written down at once."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / "secrets.json"
+        try:
+            self._known: dict[str, str] = json.loads(self.path.read_text())
+        except FileNotFoundError:
+            self._known = {}
+        except ValueError:
+            raise RuntimeError(
+                f"{self.path} is damaged: restore it, or delete it (everybody must sign in again)"
+            ) from None
+
+    @property
+    def secret_key(self) -> str:
+        """Signs web sessions."""
+        return self._get("secret_key", lambda: secrets.token_urlsafe(48))
+
+    @property
+    def broker_password(self) -> str:
+        """The server's password at the embedded broker."""
+        return self._get("broker/server", lambda: secrets.token_urlsafe(24))
+
+    def bridge_password(self, lab: str, name: str) -> str:
+        """A bridge's password at the embedded broker."""
+        return self._get(f"broker/{lab}/{name}", lambda: secrets.token_urlsafe(24))
+
+    def octoprint_key(self, machine: str) -> str:
+        """The API key of one of our OctoPrint servers: 32 characters, as OctoPrint itself makes them."""
+        return self._get(f"octoprint/{machine}", lambda: secrets.token_hex(16).upper())
+
+    def _get(self, name: str, make: object) -> str:
+        if name not in self._known:
+            assert callable(make)
+            self._known[name] = make()
+            write_private_json(self.path, self._known)
+        return self._known[name]
