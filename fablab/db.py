@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -89,3 +89,15 @@ def notify(session: Session, event: Mapping[str, Any]) -> None:
         text("SELECT pg_notify(:channel, :payload)"),
         {"channel": LIVE_CHANNEL, "payload": json.dumps(event, separators=(",", ":"))},
     )
+
+
+def notify_all(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
+    """Tell live viewers of several changes in one statement."""
+    if events:
+        session.execute(
+            text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload"),
+            {
+                "channel": LIVE_CHANNEL,
+                "payloads": [json.dumps(event, separators=(",", ":")) for event in events],
+            },
+        )

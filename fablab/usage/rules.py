@@ -32,7 +32,7 @@ class Misplaced(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A session's course: seconds at work and at rest up to ``counted_at``, and the energy counter's last value."""
+    """A session's course: seconds at work and at rest up to ``counted_at``, and its energy counter."""
 
     started_at: datetime
     counted_at: datetime
@@ -142,7 +142,11 @@ def follow(
         return Step(None, None)
     if signal is Signal.JOB_ENDED:
         ours = current.job_id in (None, job_id)
-        return Step(closed(replace(current, job_id=job_id), at, signal.value), None) if ours else Step(None, current)
+        return (
+            Step(closed(replace(current, job_id=job_id), at, signal.value), None)
+            if ours
+            else Step(None, current)
+        )
     if signal is Signal.POWER_OFF:
         if current.job_id is None:
             return Step(closed(current, at, signal.value), None)
@@ -154,9 +158,7 @@ def follow(
     return Step(None, turned(current, at, busy=signal in (Signal.WORKING, Signal.JOB_RESUMED)))
 
 
-def _job_started(
-    current: Usage | None, at: datetime, job_id: UUID | None, meter_wh: float | None
-) -> Step:
+def _job_started(current: Usage | None, at: datetime, job_id: UUID | None, meter_wh: float | None) -> Step:
     if current is None:
         return Step(None, opened(at, busy=True, job_id=job_id, meter_wh=meter_wh))
     if current.job_id == job_id:
@@ -165,9 +167,7 @@ def _job_started(
         return Step(None, replace(turned(current, at, busy=True), job_id=job_id))
     if at < current.started_at:
         return Step(None, current)
-    return Step(
-        closed(current, at, "job_replaced"), opened(at, busy=True, job_id=job_id, meter_wh=meter_wh)
-    )
+    return Step(closed(current, at, "job_replaced"), opened(at, busy=True, job_id=job_id, meter_wh=meter_wh))
 
 
 class Candidate(Protocol):
@@ -184,10 +184,8 @@ class Candidate(Protocol):
 C = TypeVar("C", bound=Candidate)
 
 
-def choose_booking(
-    started_at: datetime, candidates: Iterable[C], early_start_s: int
-) -> C | None:
-    """The booking whose span holds the start; else the next one that begins within ``early_start_s``; else none.
+def choose_booking(started_at: datetime, candidates: Iterable[C], early_start_s: int) -> C | None:
+    """The booking whose span holds the start; else the next to begin within ``early_start_s``; else none.
 
     On a machine with several places more than one may hold it: the one that began last.
     """

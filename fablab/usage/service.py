@@ -1,0 +1,355 @@
+"""Jobs and usage sessions, written as machines report them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
+
+from fablab.bookings.queries import HoldingBooking, holding_candidates
+from fablab.bookings.service import mark_started
+from fablab.usage import rules
+from fablab.usage.models import Job, UsageSession
+from fablab.usage.rules import Misplaced, Signal, Step, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class JobNews:
+    """A job as one event tells of it; units as in the `job` table."""
+
+    id: UUID
+    file: str | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    print_time_s: float | None = None
+    elapsed_s: float | None = None
+    estimated_s: float | None = None
+    filament_mm: float | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that ended, so that its hours can be counted."""
+
+    machine_id: int
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The booking that a use belongs to, and its member; both None without a booking."""
+
+    booking_id: int | None
+    member_id: int | None
+
+
+_NOBODY = _Owner(None, None)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open session in the database and how far we have followed it since."""
+
+    row: int
+    usage: Usage
+    attributed: bool
+    dirty: bool = False
+
+
+class Ledger:
+    """The open sessions of some machines within one transaction.
+
+    1. `Ledger(...)` reads and locks them in one statement.
+    2. `signal`, `seen` and `job_event` follow the machines; what opens or ends is written at once.
+    3. `flush` writes the counted seconds and energy of all others in one statement.
+    """
+
+    def __init__(self, session: Session, machine_ids: Collection[int], early_start_s: int) -> None:
+        self._session = session
+        self._early_start_s = early_start_s
+        self._open: dict[int, _Open] = {}
+        self.ended: list[Ended] = []
+        if machine_ids:
+            rows = session.execute(
+                select(UsageSession.__table__)
+                .where(UsageSession.machine_id.in_(machine_ids), UsageSession.ended_at.is_(None))
+                .order_by(UsageSession.id)
+                .with_for_update()
+            )
+            for row in rows:
+                usage = Usage(
+                    started_at=row.started_at,
+                    counted_at=row.counted_at,
+                    busy=row.busy,
+                    busy_s=row.busy_s,
+                    idle_s=row.idle_s,
+                    job_id=row.job_id,
+                    energy_wh=row.energy_wh,
+                    meter_wh=row.meter_wh,
+                    meter_epoch=row.meter_epoch,
+                )
+                self._open[row.machine_id] = _Open(row.id, usage, row.booking_id is not None)
+
+    def seen(self, machine_id: int, at: datetime, meter_wh: float | None, epoch: str | None = None) -> None:
+        """The machine was heard of at ``at``: its session is counted up to there, and its energy."""
+        entry = self._open.get(machine_id)
+        if entry is None:
+            return
+        usage = rules.counted(entry.usage, at)
+        if meter_wh is not None and at >= entry.usage.counted_at:
+            usage = rules.metered(usage, meter_wh, epoch)
+        if usage is not entry.usage:
+            entry.usage, entry.dirty = usage, True
+
+    def signal(
+        self,
+        machine_id: int,
+        lab_id: int,
+        signal: Signal,
+        at: datetime,
+        *,
+        job_id: UUID | None = None,
+        working: bool = False,
+        meter_wh: float | None = None,
+        owner: _Owner | None = None,
+    ) -> None:
+        """Follow one signal. ``owner`` is the job's; a session that power opens looks for its own."""
+        entry = self._open.get(machine_id)
+        current = entry.usage if entry else None
+        step = rules.follow(current, signal, at, job_id=job_id, working=working, meter_wh=meter_wh)
+        if entry is None:
+            if step.current is not None:
+                self._begin(machine_id, lab_id, step.current, owner)
+            return
+        if step.ended is not None:
+            self._end(entry, machine_id, step)
+            if step.current is not None:
+                self._begin(machine_id, lab_id, step.current, owner)
+            return
+        assert step.current is not None
+        if step.current is not current:
+            entry.usage, entry.dirty = step.current, True
+        if owner is not None and not entry.attributed and step.current.job_id == job_id:
+            self._attribute(entry, owner)
+
+    def job_event(
+        self,
+        machine_id: int,
+        lab_id: int,
+        signal: Signal,
+        at: datetime,
+        news: JobNews,
+        *,
+        historical: bool,
+        meter_wh: float | None = None,
+    ) -> None:
+        """Follow one event of a job.
+
+        1. The job is stored if it is new, with the booking it belongs to; an earlier job that is still open
+           ends as `interrupted`, because one machine does one job at a time.
+        2. Its end is stored once; a job that ended stays as it is.
+        3. The machine's session opens, turns or closes.
+
+        Raises Misplaced when the job is another machine's.
+        """
+        known = self._session.execute(
+            select(Job.machine_id, Job.ended_at, Job.booking_id, Job.member_id)
+            .where(Job.id == news.id)
+            .with_for_update()
+        ).first()
+        if known is not None and known.machine_id != machine_id:
+            raise Misplaced(f"job {news.id} belongs to another machine")
+        if known is not None and known.ended_at is not None:
+            return
+        if known is None:
+            booking = self._booking(machine_id, news.started_at)
+            owner = _Owner(booking.id, booking.member_id) if booking else _NOBODY
+            self._store(machine_id, lab_id, news, owner, historical)
+            if signal is not Signal.JOB_ENDED or machine_id in self._open:
+                self.signal(
+                    machine_id,
+                    lab_id,
+                    Signal.JOB_STARTED,
+                    news.started_at,
+                    job_id=news.id,
+                    meter_wh=meter_wh,
+                    owner=owner,
+                )
+        else:
+            owner = _Owner(known.booking_id, known.member_id)
+        if signal is Signal.JOB_ENDED:
+            self._job_ended(machine_id, lab_id, news, owner)
+        elif signal is not Signal.JOB_STARTED:
+            self.signal(machine_id, lab_id, signal, at, job_id=news.id, meter_wh=meter_wh)
+
+    def flush(self) -> None:
+        """Write what was counted since the sessions were read; one statement, or none."""
+        dirty = [entry for entry in self._open.values() if entry.dirty]
+        if not dirty:
+            return
+        self._session.execute(
+            text(_COUNT),
+            {
+                "ids": [entry.row for entry in dirty],
+                "jobs": [entry.usage.job_id for entry in dirty],
+                "busy_s": [entry.usage.busy_s for entry in dirty],
+                "idle_s": [entry.usage.idle_s for entry in dirty],
+                "busy": [entry.usage.busy for entry in dirty],
+                "counted": [entry.usage.counted_at for entry in dirty],
+                "energy": [entry.usage.energy_wh for entry in dirty],
+                "meter": [entry.usage.meter_wh for entry in dirty],
+                "epochs": [entry.usage.meter_epoch for entry in dirty],
+            },
+        )
+        for entry in dirty:
+            entry.dirty = False
+
+    def _job_ended(self, machine_id: int, lab_id: int, news: JobNews, owner: _Owner) -> None:
+        ended_at = max(news.ended_at or news.started_at, news.started_at)
+        self._session.execute(
+            update(Job)
+            .where(Job.id == news.id)
+            .values(
+                ended_at=ended_at,
+                outcome=news.outcome,
+                reason=news.reason,
+                print_time_s=news.print_time_s,
+                elapsed_s=news.elapsed_s,
+                filament_mm=news.filament_mm,
+            )
+        )
+        entry = self._open.get(machine_id)
+        if entry is not None and entry.usage.job_id == news.id:
+            self.signal(machine_id, lab_id, Signal.JOB_ENDED, ended_at, job_id=news.id)
+        elif not self._has_session(news.id):
+            usage = rules.past(news.started_at, ended_at, news.id, news.print_time_s, Signal.JOB_ENDED.value)
+            self._insert(machine_id, lab_id, usage, owner)
+
+    def _has_session(self, job_id: UUID) -> bool:
+        return bool(
+            self._session.scalar(select(UsageSession.id).where(UsageSession.job_id == job_id).limit(1))
+        )
+
+    def _booking(self, machine_id: int, at: datetime) -> HoldingBooking | None:
+        until = at + timedelta(seconds=self._early_start_s + 1)
+        candidates = holding_candidates(self._session, machine_id, at, until)
+        booking = rules.choose_booking(at, candidates, self._early_start_s)
+        if booking is not None:
+            mark_started(self._session, booking.id, at, "The machine reported its first use.")
+        return booking
+
+    def _store(
+        self,
+        machine_id: int,
+        lab_id: int,
+        news: JobNews,
+        owner: _Owner,
+        historical: bool,
+    ) -> None:
+        self._session.execute(
+            update(Job)
+            .where(Job.machine_id == machine_id, Job.ended_at.is_(None), Job.started_at <= news.started_at)
+            .values(
+                ended_at=news.started_at,
+                outcome="interrupted",
+                reason="The machine started another job and never told how this one ended.",
+            )
+        )
+        self._session.execute(
+            insert(Job).values(
+                id=news.id,
+                machine_id=machine_id,
+                lab_id=lab_id,
+                file=news.file,
+                started_at=news.started_at,
+                estimated_s=news.estimated_s,
+                owner=news.owner,
+                booking_id=owner.booking_id,
+                member_id=owner.member_id,
+                historical=historical,
+            )
+        )
+
+    def _begin(self, machine_id: int, lab_id: int, usage: Usage, owner: _Owner | None) -> None:
+        if owner is None:
+            booking = self._booking(machine_id, usage.started_at)
+            owner = _Owner(booking.id, booking.member_id) if booking else _NOBODY
+        row = self._insert(machine_id, lab_id, usage, owner)
+        self._open[machine_id] = _Open(row, usage, owner.booking_id is not None)
+
+    def _insert(self, machine_id: int, lab_id: int, usage: Usage, owner: _Owner) -> int:
+        row: int = self._session.execute(
+            insert(UsageSession)
+            .values(
+                machine_id=machine_id,
+                lab_id=lab_id,
+                job_id=usage.job_id,
+                booking_id=owner.booking_id,
+                member_id=owner.member_id,
+                started_at=usage.started_at,
+                ended_at=usage.ended_at,
+                busy_s=usage.busy_s,
+                idle_s=usage.idle_s,
+                busy=usage.busy,
+                counted_at=usage.counted_at,
+                energy_wh=usage.energy_wh,
+                meter_wh=usage.meter_wh,
+                stop_reason=usage.stop_reason,
+            )
+            .returning(UsageSession.id)
+        ).scalar_one()
+        if usage.ended_at is not None:
+            self.ended.append(Ended(machine_id, usage.started_at, usage.ended_at))
+        return row
+
+    def _end(self, entry: _Open, machine_id: int, step: Step) -> None:
+        usage = step.ended
+        assert usage is not None
+        assert usage.ended_at is not None
+        self._session.execute(
+            update(UsageSession)
+            .where(UsageSession.id == entry.row)
+            .values(
+                job_id=usage.job_id,
+                ended_at=usage.ended_at,
+                busy_s=usage.busy_s,
+                idle_s=usage.idle_s,
+                busy=False,
+                counted_at=usage.counted_at,
+                energy_wh=usage.energy_wh,
+                meter_wh=usage.meter_wh,
+                meter_epoch=usage.meter_epoch,
+                stop_reason=usage.stop_reason,
+            )
+        )
+        del self._open[machine_id]
+        self.ended.append(Ended(machine_id, usage.started_at, usage.ended_at))
+
+    def _attribute(self, entry: _Open, owner: _Owner) -> None:
+        if owner.booking_id is not None:
+            self._session.execute(
+                update(UsageSession)
+                .where(UsageSession.id == entry.row)
+                .values(booking_id=owner.booking_id, member_id=owner.member_id)
+            )
+            entry.attributed = True
+
+
+_COUNT = """
+UPDATE usage_session AS s
+SET job_id = n.job_id, busy_s = n.busy_s, idle_s = n.idle_s, busy = n.busy, counted_at = n.counted_at,
+    energy_wh = n.energy_wh, meter_wh = n.meter_wh, meter_epoch = n.meter_epoch
+FROM unnest(CAST(:ids AS bigint[]), CAST(:jobs AS uuid[]), CAST(:busy_s AS float8[]),
+            CAST(:idle_s AS float8[]), CAST(:busy AS boolean[]), CAST(:counted AS timestamptz[]),
+            CAST(:energy AS float8[]), CAST(:meter AS float8[]), CAST(:epochs AS text[]))
+  AS n (id, job_id, busy_s, idle_s, busy, counted_at, energy_wh, meter_wh, meter_epoch)
+WHERE s.id = n.id
+"""
