@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 from pathlib import Path
 
 from firmware_bridge import __version__
@@ -16,6 +17,9 @@ from firmware_bridge.settings import BadSettings, Settings, load
 
 THREAD_STACK = 512 * 1024
 """Bytes; the default of 8 MiB is address space that a small computer may not have for forty threads."""
+
+STOP_S = 1.6
+"""All threads together get so long to end; a hung machine must not hold the process."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,8 +82,9 @@ def _run(all_settings: list[Settings]) -> int:
     stop.wait()
     for bridge in bridges:
         bridge.stop()
+    until = time.monotonic() + STOP_S
     for bridge in bridges:
-        bridge.join()
+        bridge.join(until)
     return 0
 
 

@@ -17,9 +17,6 @@ from firmware_bridge.worker import Worker
 
 log = logging.getLogger(__name__)
 
-STOP_S = 1.6
-"""All threads together get so long to end; the machines must not hold the process."""
-
 
 def driver_for(machine: Machine) -> Driver:
     """The driver that a machine's settings ask for."""
@@ -55,10 +52,9 @@ class Bridge:
         for worker in self._workers.values():
             worker.stop()
 
-    def join(self) -> None:
-        """Wait until the goodbye is said and the outbox is closed, under two seconds in all."""
-        until = time.monotonic() + STOP_S
-        self._publisher.join(STOP_S)
+    def join(self, until: float) -> None:
+        """Wait for the goodbye and close the outbox, at the latest at `until` (time.monotonic())."""
+        self._publisher.join(max(0.0, until - time.monotonic()))
         for worker in self._workers.values():
             worker.join(max(0.0, until - time.monotonic()))
         self._outbox.close()

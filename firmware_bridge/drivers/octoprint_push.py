@@ -186,9 +186,8 @@ class OctoPrintPush:
 
     def _welcome(self) -> None:
         self._listening = True
-        if self._complained:
-            log.info("%s: push connection is up", self.slug)
-            self._complained = False
+        log.info("%s: push connection is up", self.slug)
+        self._complained = False
         self._wake()
 
     def _take_event(self, payload: Any) -> None:

@@ -1,8 +1,9 @@
 """Printers and laser cutters that exist on no table.
 
-Their life is a pure function of slug, seed and clock: time is cut into slots, and each slot's random generator
-says how long the machine rests, how long it works and how that ends. So a restarted bridge finds the same job
-still running, as it would with a real machine. Orders shift or end the present slot's job, in memory only.
+Their life is a pure function of slug, seed and clock: time is cut into slots, and each slot's random
+generator says how long the machine rests, how long it works and how that ends. So a restarted bridge finds
+the same job still running, as it would with a real machine. Orders shift or end the present slot's job, in
+memory only.
 """
 
 import random
@@ -142,7 +143,7 @@ class SimulatedDriver:
         state, detail, record = MachineState.IDLE, None, None
         if slot.job_from <= now < slot.job_until:
             state = MachineState.RUNNING if self._paused_from is None else MachineState.PAUSED
-            job = self._running(slot, now)
+            job: JobSeen | None = self._running(slot, now)
         else:
             ended = slot if now >= slot.job_until else self._previous
             job = self._over(ended) if ended is not None else None
