@@ -6,10 +6,10 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
-MIGRATION_LOCK = 7_042_001
+MIGRATION_LOCK = 7_042_000
 
 # Monthly partitions of `reading` are made by the clock, not by migrations.
-PARTITION = re.compile(r"reading_\d{4}_\d{2}")
+PARTITION = re.compile(r"reading_\d{6}")
 
 
 def include_name(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:

@@ -1,0 +1,120 @@
+"""`fablab doctor`: looks at every part once and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from fablab.clock import utc_now
+from fablab.embedded.reach import database_address
+from fablab.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+OVERLAPS = """
+SELECT count(*) FROM occupancy AS a JOIN occupancy AS b
+  ON a.unit_id = b.unit_id AND a.id < b.id AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at
+"""
+SILENT = """
+SELECT lab.slug || '/' || bridge.name FROM bridge JOIN lab ON lab.id = bridge.lab_id
+WHERE NOT bridge.online ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, whether it is well, and what was seen or is to be done."""
+
+    subject: str
+    well: bool
+    words: str
+
+
+@click.command()
+def doctor() -> None:
+    """Check every part; exit code 1 when something needs attention."""
+    settings = load_settings()
+    findings = [*_settings(settings), *_database(settings), *_broker(settings)]
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.well else 'BAD '} {finding.subject:<{width}}  {finding.words}")
+    if not all(finding.well for finding in findings):
+        raise SystemExit(1)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    secret = settings.web.secret_key
+    if secret and len(secret) < 32:
+        yield Finding("secret key", False, "shorter than 32 characters: set a longer FABLAB_SECRET_KEY")
+    else:
+        yield Finding("settings", True, "readable")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
+
+    from fablab.db import sqlalchemy_url
+
+    try:
+        with (
+            database_address(settings) as address,
+            create_engine(sqlalchemy_url(address)).connect() as database,
+        ):
+            yield from _tables(database, utc_now())
+    except (OperationalError, SettingsError) as error:
+        reason = str(error).splitlines()[0]
+        yield Finding("database", False, f"{reason}; check DATABASE_URL and that PostgreSQL runs")
+
+
+def _tables(database: Connection, now: datetime) -> Iterator[Finding]:
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import text
+
+    from fablab.settings import ROOT
+
+    version = database.scalar(text("SHOW server_version"))
+    yield Finding("database", True, f"PostgreSQL {version}")
+    newest = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
+    here = MigrationContext.configure(database).get_current_revision()
+    if here != newest:
+        yield Finding("tables", False, f"at {here or 'nothing'}, not {newest}: run `fablab db upgrade`")
+        return
+    yield Finding("tables", True, f"up to date ({here})")
+    overlaps = database.scalar(text(OVERLAPS))
+    yield Finding("double bookings", overlaps == 0, f"{overlaps} overlapping claims")
+    partition = f"reading_{now:%Y%m}"
+    made = database.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": partition})
+    words = f"{partition} is there" if made else f"{partition} is missing: is `fablab scheduler` running?"
+    yield Finding("readings", bool(made), words)
+    gaps = database.scalar(text("SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM message_gap"))
+    yield Finding("lost messages", gaps == 0, f"{gaps} given up")
+    dead = database.scalar(text("SELECT count(*) FROM dead_letter"))
+    yield Finding("dead letters", True, f"{dead} kept")
+    silent = database.scalars(text(SILENT)).all()
+    words = (
+        "all connected" if not silent else f"away: {', '.join(silent)}; look at the bridge's log in that lab"
+    )
+    yield Finding("bridges", not silent, words)
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if not settings.mqtt.url:
+        yield Finding("broker", True, "none configured: `fablab run` brings its own")
+        return
+    from fablab.mqtt.client import address
+
+    try:
+        where = address(settings.mqtt.url)
+        socket.create_connection((where.host, where.port), timeout=5).close()
+    except (OSError, SettingsError) as error:
+        yield Finding("broker", False, f"{error}; check FABLAB_MQTT_URL and that the broker runs")
+    else:
+        yield Finding("broker", True, f"{where.host}:{where.port} answers")

@@ -1,0 +1,85 @@
+"""kill -9 of each part in turn during a print: afterwards the history is whole, each message counted once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import psycopg
+
+from fablab.embedded.postgres import EmbeddedPostgres
+from tests.journeys.conftest import machines_of, make_broker, wait_for_state
+from tests.journeys.stack import Stack, eventually
+from tests.support.database import migrate, plain
+from tests.support.octoprint import OctoPrintFarm
+
+MACHINE = "tanger-prusa-1"
+
+
+def test_every_part_killed_during_one_print(octoprint_farm: OctoPrintFarm, tmp_path: Path) -> None:
+    broker = make_broker(tmp_path / "mosquitto")
+    broker.start()
+    [printer] = octoprint_farm(1)
+    with EmbeddedPostgres(tmp_path, fast=True) as postgres:
+        migrate(postgres.url)
+        stack = Stack(tmp_path, postgres.url, broker, machines_of([printer]))
+        stack.load_sample()
+        stack.start()
+        try:
+            nadia = stack.sign_in("nadia@example.org")
+            wait_for_state(nadia, MACHINE, "idle", 20)
+            printer.print_file("job_20s.gcode")
+            wait_for_state(nadia, MACHINE, "running", 3)
+
+            stack.parts["ingest"].restart()
+            wait_for_state(nadia, MACHINE, "running", 15)
+            stack.parts["bridge"].restart()
+            wait_for_state(nadia, MACHINE, "running", 15)
+            broker.kill()
+            broker.forget()
+            broker.start()
+            assert postgres.pid is not None
+            os.kill(postgres.pid, signal.SIGKILL)
+            eventually(postgres.alive, lambda alive: not alive, 5, "PostgreSQL gone")
+            postgres.start()
+
+            jobs = eventually(
+                lambda: nadia.call("GET", f"/jobs?machine={MACHINE}"),
+                lambda answer: answer[0] == 200 and any(job["outcome"] for job in answer[1]["items"]),
+                60,
+                "the job ended",
+            )[1]["items"]
+            assert [(job["file"], job["outcome"]) for job in jobs] == [("job_20s.gcode", "finished")]
+            assert 19 < jobs[0]["print_time_s"] < 23
+
+            outbox, last_seq = last_message_of(tmp_path)
+            with psycopg.connect(plain(postgres.url), autocommit=True) as database:
+                eventually(
+                    lambda: database.execute(
+                        "SELECT committed_seq FROM bridge_outbox WHERE outbox = %s", [outbox]
+                    ).fetchone(),
+                    lambda row: row is not None and row[0] >= last_seq,
+                    40,
+                    "everything committed",
+                )
+                assert database.execute("SELECT count(*) FROM message_gap").fetchone() == (0,)
+                assert database.execute("SELECT count(*) FROM dead_letter").fetchone() == (0,)
+                sessions = database.execute(
+                    "SELECT extract(epoch FROM ended_at - started_at) FROM usage_session"
+                ).fetchall()
+                assert len(sessions) == 1
+                assert 19 < sessions[0][0] < 24
+        finally:
+            stack.stop()
+            broker.kill()
+
+
+def last_message_of(folder: Path) -> tuple[str, int]:
+    """The bridge's outbox file: its id and the number of its newest message."""
+    [file] = folder.glob("*.sqlite*")[:1] if False else sorted(folder.glob("*outbox*.sqlite"))
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as outbox:
+        name = outbox.execute("SELECT outbox FROM outbox_identity").fetchone()[0]
+        last = outbox.execute("SELECT last_seq FROM outbox_identity").fetchone()[0]
+    return name, last
