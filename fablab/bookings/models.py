@@ -126,4 +126,4 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
                    (unit_id << 33) + extract(epoch FROM ends_at)::bigint)
 $$
 """
-event.listen(Base.metadata, "before_create", DDL(SLOT_FUNCTION))  # type: ignore[no-untyped-call]
+event.listen(Base.metadata, "before_create", DDL(SLOT_FUNCTION))
