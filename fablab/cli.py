@@ -13,6 +13,22 @@ def main() -> None:
     """Booking of machines and telemetry from machines, in one system."""
 
 
+@main.command()
+def run() -> None:
+    """Start everything here: database, broker, services, pages and the sample network."""
+    from fablab.embedded.run import run as run_everything
+
+    raise SystemExit(run_everything())
+
+
+@main.command()
+def ingest() -> None:
+    """Take bridges' messages into the database; a second one stands by and takes over."""
+    from fablab.commands.ingest import run_ingest
+
+    run_ingest()
+
+
 @main.group()
 def db() -> None:
     """Look after the database."""

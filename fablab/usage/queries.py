@@ -77,8 +77,8 @@ class Page(Generic[V]):
 
 def job(session: Session, job_id: UUID) -> JobView | None:
     """One job."""
-    row = session.execute(_JOBS.where(Job.id == job_id)).first()
-    return None if row is None else JobView(*row)
+    found = [JobView(*row) for row in session.execute(_JOBS.where(Job.id == job_id))]
+    return found[0] if found else None
 
 
 def jobs(
@@ -137,7 +137,7 @@ def open_machines(session: Session) -> list[int]:
     )
 
 
-_JOBS = (
+_JOBS: Select[*tuple[Any, ...]] = (
     select(
         Job.id,
         Job.machine_id,
@@ -165,7 +165,7 @@ _JOBS = (
     .outerjoin(Member, Member.id == Job.member_id)
 )
 
-_SESSIONS = (
+_SESSIONS: Select[*tuple[Any, ...]] = (
     select(
         UsageSession.id,
         UsageSession.machine_id,

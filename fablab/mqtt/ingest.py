@@ -1,0 +1,206 @@
+"""The long-running process that takes bridges' messages into the database.
+
+A message is acknowledged to the broker after its transaction, and the bridge hears `committed` after that. So
+nothing that is lost on the way, by the broker, by us or by the database, is lost for good.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import psycopg
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from fablab.clock import utc_now
+from fablab.mqtt.client import Line
+from fablab.mqtt.inbox import Inbox, Letter
+from fablab.mqtt.leader import Leader, leader_engine
+from fablab.mqtt.router import read
+from fablab.settings import Settings, SettingsError
+from fablab.telemetry import bridges
+from fablab.telemetry.bridges import Outbox
+from fablab.telemetry.incoming import Incoming
+from fablab.telemetry.partitions import make_partitions
+from fablab.telemetry.service import Applied, apply_batch
+from fablab.usage.queries import open_machines
+from fablab.utilisation.service import roll_up
+from firmware_bridge.wire import codec
+from firmware_bridge.wire.messages import Committed
+from firmware_bridge.wire.topics import Kind, Topic
+
+_FIRST_WAIT_S = 0.5
+_STANDBY_S = 1.0
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 10.0
+_ROLL_OPEN_S = 60.0
+_log = structlog.get_logger("fablab.ingest")
+
+
+class Ingest:
+    """One ingest process. Several may run: one leads, the others stand by and take over."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+        if not settings.mqtt.url:
+            raise SettingsError("FABLAB_MQTT_URL: no broker; set it, or use `fablab run`, which brings one")
+        self._settings = settings
+        self._now = now
+        self._inbox = Inbox(settings.mqtt.queue_messages)
+        self._line = Line(settings.mqtt.url, settings.mqtt.client_id, self._inbox)
+        self._leader = Leader(leader_engine(settings.database))
+        self._batch: list[Letter] = []
+        self._greeted = 0
+        self._leads: bool | None = None
+        self._partitions_on = ""
+        self._rolled_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set. A database that fails is waited for; what it did not take is kept."""
+        retry_s = _FIRST_RETRY_S
+        troubled = False
+        try:
+            while not stop.is_set():
+                try:
+                    self._work(stop)
+                except (SQLAlchemyError, psycopg.Error, OSError) as error:
+                    self._leader.step_down()
+                    if not troubled:
+                        troubled = True
+                        _log.warning("database_lost", trouble=_one_line(error), kept=len(self._inbox))
+                    stop.wait(retry_s * random.uniform(0.75, 1.25))  # noqa: S311
+                    retry_s = min(retry_s * 2, _LAST_RETRY_S)
+                    continue
+                if troubled:
+                    troubled = False
+                    _log.info("database_back")
+                retry_s = _FIRST_RETRY_S
+        finally:
+            self._line.stop()
+            self._leader.step_down()
+
+    def _work(self, stop: threading.Event) -> None:
+        """One turn: lead or stand by, greet a new connection, take a batch, commit it, acknowledge it."""
+        connection = self._leader.connection()
+        if connection is None:
+            self._stand_by(stop)
+            return
+        if self._leads is not True:
+            self._leads = True
+            _log.info("leading")
+        self._prepare(connection)
+        if not self._line.running:
+            self._line.start()
+        if self._line.connection != self._greeted:
+            self._greet(connection)
+        if not self._batch:
+            mqtt = self._settings.mqtt
+            self._batch = self._inbox.take(mqtt.batch_messages, _FIRST_WAIT_S, mqtt.batch_wait_ms / 1000)
+        if self._batch:
+            done = self._commit(connection, [read(letter) for letter in self._batch])
+            self._line.acknowledge(self._batch)
+            self._batch = []
+            self._tell([outbox for applied in done for outbox in applied.told])
+
+    def _stand_by(self, stop: threading.Event) -> None:
+        """Another process leads: stay off the broker, because it knows us by the same name."""
+        if self._leads is not False:
+            self._leads = False
+            _log.info("standing_by")
+        if self._line.running:
+            self._line.stop()
+        self._inbox.clear()
+        self._batch = []
+        stop.wait(_STANDBY_S)
+
+    def _prepare(self, connection: Connection) -> None:
+        """Make room for readings once a day, before the first message."""
+        today = self._now().date().isoformat()
+        if self._partitions_on != today:
+            with Session(connection) as session, session.begin():
+                make_partitions(session, self._now(), self._settings.telemetry)
+            self._partitions_on = today
+
+    def _greet(self, connection: Connection) -> None:
+        """A new connection: the broker may have forgotten all, so every bridge is told how far it is."""
+        greeted = self._line.connection
+        with Session(connection) as session, session.begin():
+            bridges.forget_gaps(session)
+            current = bridges.current_outboxes(session)
+        self._tell(current)
+        self._greeted = greeted
+
+    def _tell(self, outboxes: Sequence[Outbox]) -> None:
+        """Tell bridges how far they are; the last word on each topic stays with the broker."""
+        messages = {}
+        for outbox in outboxes:
+            topic = str(Topic(Kind.COMMITTED, outbox.lab, outbox.bridge))
+            messages[topic, outbox.id] = codec.encode(Committed(outbox=outbox.id, seq=outbox.mark.committed))
+        self._line.publish([(topic, payload) for (topic, _), payload in messages.items()])
+
+    def _commit(self, connection: Connection, batch: Sequence[Incoming]) -> list[Applied]:
+        """One transaction; if a message breaks it, smaller ones until that message is alone and put aside."""
+        try:
+            with Session(connection) as session, session.begin():
+                applied = apply_batch(session, batch, self._settings)
+                self._count_hours(session, applied)
+            self._report(applied)
+        except Exception as error:
+            if not blames_message(error):
+                raise
+            if len(batch) == 1:
+                if batch[0].reason is not None:
+                    raise
+                return self._commit(
+                    connection, [batch[0].dead(f"refused by the database: {_one_line(error)}")]
+                )
+            half = len(batch) // 2
+            return self._commit(connection, batch[:half]) + self._commit(connection, batch[half:])
+        return [applied]
+
+    def _count_hours(self, session: Session, applied: Applied) -> None:
+        """Count the hours of sessions that ended, and once a minute those of open ones.
+
+        Statistics can be counted again at any time, messages cannot: a count that fails is logged, and the
+        clock's next one makes up for it.
+        """
+        now = self._now()
+        due = time.monotonic() - self._rolled_at >= _ROLL_OPEN_S
+        if not applied.ended and not due:
+            return
+        try:
+            with session.begin_nested():
+                for ended in applied.ended:
+                    roll_up(session, [ended.machine_id], ended.started_at, ended.ended_at, now)
+                if due:
+                    roll_up(session, open_machines(session), now - timedelta(hours=1), now, now)
+                    self._rolled_at = time.monotonic()
+        except Exception as error:
+            if isinstance(getattr(error, "orig", error), psycopg.OperationalError):
+                raise
+            _log.exception("hours_not_counted")
+
+    def _report(self, applied: Applied) -> None:
+        if applied.dead or applied.gaps:
+            _log.warning("put_aside", dead_letters=applied.dead, gaps=applied.gaps)
+
+
+def blames_message(error: Exception) -> bool:
+    """Whether the message is at fault, not the database: only then may it be put aside.
+
+    A wrong value or a broken constraint comes with the message; so does whatever our own code cannot cope
+    with. A missing table, a full disk or a lost connection does not: those are waited for.
+    """
+    root = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(root, psycopg.Error):
+        return isinstance(root, (psycopg.DataError, psycopg.IntegrityError))
+    return not isinstance(root, (SQLAlchemyError, OSError, MemoryError))
+
+
+def _one_line(error: Exception) -> str:
+    root = getattr(error, "orig", None) or error
+    return f"{type(root).__name__}: {' '.join(str(root).split())}"[:400]
