@@ -31,7 +31,7 @@ from fablab.embedded.broker_rights import Accounts
 log = logging.getLogger("fablab.broker")
 
 
-class Rights(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]  # amqtt brings no types
+class Rights(BaseAuthPlugin, BaseTopicPlugin):
     """Asks our accounts about every connection, publication, subscription and delivery."""
 
     @dataclass
@@ -66,7 +66,7 @@ class Rights(BaseAuthPlugin, BaseTopicPlugin):  # type: ignore[misc]  # amqtt br
         return user.may_receive(topic)
 
 
-class GatedHandler(BrokerProtocolHandler):  # type: ignore[misc]
+class GatedHandler(BrokerProtocolHandler):
     """Refuses a client before it touches anything.
 
     amqtt 0.12.1 asks its plugins only after it has deleted or changed the session that has the
@@ -86,7 +86,7 @@ class GatedHandler(BrokerProtocolHandler):  # type: ignore[misc]
         return handler, session
 
 
-class GatedBroker(Broker):  # type: ignore[misc]
+class GatedBroker(Broker):
     """amqtt's broker without one leak."""
 
     async def _publish_retained_messages_for_subscription(

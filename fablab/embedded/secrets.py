@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from fablab.embedded.data_dir import write_private_json
@@ -41,9 +42,8 @@ class Secrets:
         """The API key of one of our OctoPrint servers: 32 characters, as OctoPrint itself makes them."""
         return self._get(f"octoprint/{machine}", lambda: secrets.token_hex(16).upper())
 
-    def _get(self, name: str, make: object) -> str:
+    def _get(self, name: str, make: Callable[[], str]) -> str:
         if name not in self._known:
-            assert callable(make)
             self._known[name] = make()
             write_private_json(self.path, self._known)
         return self._known[name]

@@ -141,7 +141,7 @@ def test_a_child_that_ends_at_its_start_stops_everything_and_names_its_log(
     )
     _, error = run.process.communicate(timeout=15)
     assert run.process.returncode == 1
-    assert "web ended at its start; see" in error
+    assert "web ended at its start (exit code 3); see" in error
     assert "web.log" in error
     assert run.journal() == ["database"]
 

@@ -1,0 +1,236 @@
+"""`fablab run`: everything in one process tree, wired here."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from subprocess import Popen
+from urllib.parse import quote
+
+from fablab.embedded import octoprint_install
+from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
+from fablab.embedded.data_dir import AlreadyRunning, log_file, only_one, write_private_json
+from fablab.embedded.octoprint import OctoPrintServer
+from fablab.embedded.plan import ROOT, BadRequest, Plan, read_plan
+from fablab.embedded.ports import LOOPBACK, NoPort, answers, next_free
+from fablab.embedded.postgres import STOP_SIGNAL, EmbeddedPostgres
+from fablab.embedded.secrets import Secrets
+from fablab.embedded.supervisor import Service, StartFailed, Supervisor, command
+from fablab.embedded.welcome import welcome
+from fablab.sample.network import BRIDGE, LABS
+from fablab.sample.people import PASSWORD
+
+# Who needs whom: a higher tier is stopped before a lower one.
+DATABASE, BROKER, WORKERS, WEB, PRINTERS, BRIDGES = range(6)
+FIRST_BROKER_PORT, FIRST_OCTOPRINT_PORT = 18830, 5001
+
+
+def run() -> int:
+    """Start everything, keep it alive until Ctrl-C or SIGTERM, stop everything; returns the exit code."""
+    try:
+        plan = read_plan(os.environ)
+        with only_one(plan.data_dir):
+            system = System(plan)
+            with system.supervisor.signals():
+                system.start()
+                system.supervisor.run()
+            system.run_file.unlink(missing_ok=True)
+            say("stopped; the data stays in " + str(plan.data_dir))
+    except (BadRequest, AlreadyRunning, StartFailed, NoPort, RuntimeError) as error:
+        print(f"fablab run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+class System:
+    """The running whole: addresses, environment of the children, and the steps of the start."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.data_dir = plan.data_dir
+        self.run_file = plan.data_dir / "run.json"
+        self.secrets = Secrets(plan.data_dir)
+        self.supervisor = Supervisor(say, changed=self.write_run_file)
+        self.printers: dict[str, OctoPrintServer] = {}
+        self.complete = False
+        self.port = next_free(plan.port)
+        self.broker_port = next_free(FIRST_BROKER_PORT, {self.port})
+        self.base_url = plan.base_url or f"http://{LOOPBACK}:{self.port}"
+        self.database_url = plan.database_url
+        self.mqtt_url = plan.mqtt_url or self._broker_url("server", self.secrets.broker_password)
+
+    def start(self) -> None:
+        """In this order: database, tables and sample, broker, workers, web, printers, bridges."""
+        self.run_file.unlink(missing_ok=True)
+        begun = time.monotonic()
+        if self.port != self.plan.port:
+            say(f"port {self.plan.port} is taken, using {self.port}")
+        self._install_octoprint()
+        if not self.database_url:
+            self._start_database()
+        self._prepare()
+        if not self.plan.mqtt_url:
+            self._start_broker()
+        self._start_workers_and_web()
+        say(f"web pages ready ({time.monotonic() - begun:.1f} s)")
+        self._start_printers()
+        self._start_bridges()
+        self.complete = True
+        self.write_run_file()
+        say(welcome(self.base_url, self.printers, self.data_dir / "logs"))
+
+    def write_run_file(self) -> None:
+        """Tell scripts and tests where the parts are; only once everything has been started."""
+        if not self.complete:
+            return
+        pids = {s.name: s.process.pid for s in self.supervisor.services if s.process is not None}
+        write_private_json(
+            self.run_file,
+            {
+                "base_url": self.base_url,
+                "mqtt_url": self.mqtt_url,
+                "database_url": self.database_url,
+                "octoprint": [
+                    {"machine": slug, "url": server.url, "api_key": server.api_key}
+                    for slug, server in self.printers.items()
+                ],
+                "pids": {"supervisor": os.getpid(), **pids},
+            },
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What our own services get; secrets travel here because a command line is visible to everybody."""
+        return {
+            **os.environ,
+            "DATABASE_URL": self.database_url,
+            "FABLAB_MQTT_URL": self.mqtt_url,
+            "FABLAB_SECRET_KEY": self.plan.secret_key or self.secrets.secret_key,
+            "FABLAB_BASE_URL": self.base_url,
+            "FABLAB_DATA_DIR": str(self.data_dir),
+            "PYTHONUNBUFFERED": "1",
+            # glibc otherwise keeps a heap per thread, tens of megabytes in all.
+            "MALLOC_ARENA_MAX": "2",
+        }
+
+    def _install_octoprint(self) -> None:
+        if not self.plan.printers:
+            return
+        python = [sys.executable, "-m", octoprint_install.__name__, str(self.plan.octoprint_venv)]
+        if self.supervisor.complete(python, dict(os.environ), ROOT) != 0:
+            say("going on without OctoPrint: its machines are simulated")
+
+    def _start_database(self) -> None:
+        server = EmbeddedPostgres(self.data_dir, say=say)
+        self.database_url = server.url
+
+        def spawn() -> Popen[bytes]:
+            server.prepare()
+            return server.spawn()
+
+        say("starting the database")
+        service = Service("postgres", spawn, DATABASE, server.ready, 60, STOP_SIGNAL, server.log)
+        self.supervisor.start(service)
+
+    def _prepare(self) -> None:
+        python = [sys.executable, "-m", "fablab.embedded.prepare", str(self.data_dir)]
+        if self.supervisor.complete(python, self.environment(), ROOT) != 0:
+            raise StartFailed("the database could not be prepared, see above")
+
+    def _start_broker(self) -> None:
+        config = self.data_dir / "broker" / "broker.json"
+        accounts = str(self.data_dir / "broker" / "accounts.json")
+        write_private_json(config, {"port": self.broker_port, "credentials": accounts})
+        argv = [sys.executable, "-m", "fablab.embedded.broker", "--config", str(config)]
+        self._start(
+            "broker", argv, BROKER, self._plain_environment(), ready=lambda: answers(self.broker_port)
+        )
+
+    def _start_workers_and_web(self) -> None:
+        fablab = [sys.executable, "-m", "fablab"]
+        self._start("ingest", [*fablab, "ingest"], WORKERS, self.environment())
+        self._start("scheduler", [*fablab, "scheduler"], WORKERS, self.environment())
+        gunicorn = [
+            sys.executable, "-m", "gunicorn", "--worker-class", "gevent", "--bind", f"{LOOPBACK}:{self.port}",
+            # A page that follows live never ends its request by itself.
+            "--graceful-timeout", "1", "--no-control-socket", "wsgi:app",
+        ]  # fmt: skip
+        self._start("web", gunicorn, WEB, self.environment(), ready=self._web_answers)
+
+    def _start_printers(self) -> None:
+        if not octoprint_install.is_installed(self.plan.octoprint_venv):
+            return
+        taken = {self.port, self.broker_port}
+        for slug in self.plan.printer_slugs:
+            port = next_free(FIRST_OCTOPRINT_PORT, taken)
+            taken.add(port)
+            folder, key = self.data_dir / "octoprint" / slug, self.secrets.octoprint_key(slug)
+            server = OctoPrintServer(
+                self.plan.octoprint_venv, folder, port, key, password=PASSWORD, name=slug
+            )
+            self.printers[slug] = server
+            log = folder / "console.log"
+            self.supervisor.start(Service(f"octoprint-{slug}", server.start, PRINTERS, log=log), wait=False)
+        if self.printers:
+            say(f"starting {len(self.printers)} OctoPrint servers")
+            self.supervisor.wait_until(
+                lambda: all(server.state() == "Operational" for server in self.printers.values()), 60
+            )
+
+    def _start_bridges(self) -> None:
+        present = json.loads((self.data_dir / "network.json").read_text())["machines"]
+        printers = {slug: RealPrinter(server.url, server.api_key) for slug, server in self.printers.items()}
+        files = write_bridge_files(self.data_dir / "bridges", present, printers, self._bridge_urls())
+        if files:
+            argv = [sys.executable, "-m", "firmware_bridge"]
+            for file in files:
+                argv += ["--config", str(file)]
+            self._start("bridge", argv, BRIDGES, self._plain_environment())
+
+    def _bridge_urls(self) -> dict[str, str]:
+        """On a broker that is not ours we know one account only: the one we were given."""
+        if self.plan.mqtt_url:
+            return {lab.slug: self.plan.mqtt_url for lab in LABS}
+        return {
+            lab.slug: self._broker_url(
+                f"bridge-{lab.slug}-{BRIDGE}", self.secrets.bridge_password(lab.slug, BRIDGE)
+            )
+            for lab in LABS
+        }
+
+    def _start(
+        self,
+        name: str,
+        argv: list[str],
+        tier: int,
+        environment: dict[str, str],
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        log = log_file(self.data_dir, name)
+        self.supervisor.start(Service(name, command(argv, log, environment, ROOT), tier, ready, log=log))
+
+    def _plain_environment(self) -> dict[str, str]:
+        """For children that need no secret of the server."""
+        hidden = ("DATABASE_URL", "FABLAB_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        return {**kept, "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
+
+    def _broker_url(self, user: str, password: str) -> str:
+        return f"mqtt://{user}:{quote(password, safe='')}@{LOOPBACK}:{self.broker_port}"
+
+    def _web_answers(self) -> bool:
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
