@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 import threading
 
 import click
-import structlog
 
+from fablab.logs import log_to_stderr
 from fablab.mqtt.ingest import Ingest
 from fablab.settings import SettingsError, load_settings
 
 
 def run_ingest() -> None:
     """Work until SIGTERM or Ctrl-C; raises ClickException for a setting that cannot be used."""
-    _log_to_stderr()
+    log_to_stderr()
     try:
         process = Ingest(load_settings())
     except SettingsError as error:
@@ -25,18 +23,3 @@ def run_ingest() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     process.run(stop)
-
-
-def _log_to_stderr() -> None:
-    """Lines for people on a terminal, JSON anywhere else."""
-    human = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import structlog
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from fablab.logs import logger
 from fablab.mqtt.inbox import Inbox, Letter
 from fablab.settings import SettingsError
 from fablab.telemetry.incoming import MAX_KEPT
@@ -37,7 +37,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 15.0
 # Packets read before acknowledgements get their turn again.
 _READS = 50
-_log = structlog.get_logger("fablab.mqtt")
+_log = logger("mqtt")
 
 
 @dataclass(frozen=True)

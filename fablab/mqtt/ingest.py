@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import psycopg
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
+from fablab.logs import logger
 from fablab.mqtt.client import Line
 from fablab.mqtt.inbox import Inbox, Letter
 from fablab.mqtt.leader import Leader, leader_engine
@@ -39,7 +39,7 @@ _FIRST_WAIT_S = 0.5
 _STANDBY_S = 1.0
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 10.0
 _ROLL_OPEN_S = 60.0
-_log = structlog.get_logger("fablab.ingest")
+_log = logger("ingest")
 
 
 class Ingest:
