@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
 from fablab.logs import logger
+from fablab.leader import INGEST, Leader, leader_engine
 from fablab.mqtt.client import Line
 from fablab.mqtt.inbox import Inbox, Letter
-from fablab.mqtt.leader import Leader, leader_engine
 from fablab.mqtt.router import read
 from fablab.settings import Settings, SettingsError
 from fablab.telemetry import bridges
@@ -52,7 +52,7 @@ class Ingest:
         self._now = now
         self._inbox = Inbox(settings.mqtt.queue_messages)
         self._line = Line(settings.mqtt.url, settings.mqtt.client_id, self._inbox)
-        self._leader = Leader(leader_engine(settings.database))
+        self._leader = Leader(leader_engine(settings.database), INGEST)
         self._batch: list[Letter] = []
         self._greeted = 0
         self._leads: bool | None = None

@@ -1,4 +1,4 @@
-"""Who of several ingest processes may work: the one whose database connection holds the lock.
+"""Who of several like processes may work: the one whose database connection holds their lock.
 
 The lock lives on the very connection that writes, so whoever lost it cannot write any more: there is no
 moment in which two lead.
@@ -12,7 +12,9 @@ from sqlalchemy.pool import NullPool
 from fablab.db import engine_options, sqlalchemy_url
 from fablab.settings import Database
 
-_LOCK = 7_042_003
+# Advisory locks of the database, one a kind of process.
+INGEST = 7_042_003
+SCHEDULER = 7_042_004
 # A leader whose host died must not hold the lock for the hours TCP would give it.
 _MANNERS = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 
@@ -26,10 +28,11 @@ def leader_engine(settings: Database) -> Engine:
 
 
 class Leader:
-    """The one connection that leads."""
+    """The one connection that leads among the processes of one kind (INGEST, SCHEDULER)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, kind: int) -> None:
         self._engine = engine
+        self._kind = kind
         self._connection: Connection | None = None
 
     def connection(self) -> Connection | None:
@@ -41,7 +44,7 @@ class Leader:
             connection = self._engine.connect()
             try:
                 connection.execute(text(_MANNERS))
-                leads = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK})
+                leads = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._kind})
                 if leads.scalar_one():
                     connection.commit()
                     self._connection = connection
