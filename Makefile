@@ -58,7 +58,6 @@ clean: ## Remove what the targets made, except DATA_DIR
 	@touch $@
 
 .stamps/octoprint: .stamps/env config/requirements/octoprint.txt
-	@echo "Setting up OctoPrint in .venv-octoprint, an environment of its own"
 	@if $(BIN)/python -m fablab.embedded.octoprint_install .venv-octoprint; then touch $@; else echo "Going on without OctoPrint"; fi
 
 .stamps/debian: .stamps/env tests/debian_packages.sh
