@@ -1,0 +1,49 @@
+"""REST: every endpoint below /api/v1, its OpenAPI document and the page that shows it."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_smorest import Api
+
+from fablab import __version__
+from fablab.web.api import bookings, calendars, docs, labs, machines, me, stream, usage, utilisation
+from fablab.web.api.base import PREFIX, IdConverter, SlugConverter
+from fablab.web.schemas.base import Cursor, Duration, Instant
+
+PARTS = (labs, machines, calendars, bookings, usage, utilisation, stream, me)
+
+
+def init_app(app: Flask) -> None:
+    app.config.update(
+        API_TITLE="fablab",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=PREFIX,
+        OPENAPI_JSON_PATH="openapi.json",
+        OPENAPI_JSON_INDENT=None,
+        # A page refuses forms without the token; programs carry none and are told apart by their header.
+        API_SPEC_OPTIONS={
+            "info": {"description": docs.introduction()},
+            "security": [{"token": []}],
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        },
+    )
+    app.url_map.converters.update(slug=SlugConverter, id=IdConverter)
+    api = Api()
+    api.init_app(app)
+    api.register_converter(SlugConverter, _slug_parameter)
+    api.register_converter(IdConverter, _id_parameter)
+    api.register_field(Instant, "string", "date-time")
+    api.register_field(Duration, "string", "duration")
+    api.register_field(Cursor, "string", None)
+    for part in PARTS:
+        api.register_blueprint(part.blueprint)
+    docs.init_app(app, api)
+
+
+def _slug_parameter(converter: SlugConverter) -> dict[str, object]:
+    return {"type": "string", "maxLength": 60, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
+
+
+def _id_parameter(converter: IdConverter) -> dict[str, object]:
+    return {"type": "integer", "minimum": 1}

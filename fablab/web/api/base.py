@@ -1,0 +1,102 @@
+"""The blueprint all endpoints are made from, and what several of them need."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import flask
+import flask_smorest
+from flask import current_app
+from marshmallow import RAISE
+from sqlalchemy.orm import Session
+from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter, IntegerConverter
+
+from fablab.bookings.rules import Policy
+from fablab.errors import not_found
+from fablab.machines.queries import LabView, MachineView, lab_by_slug, machine_by_slug
+from fablab.settings import Settings
+from fablab.web.database import db
+
+PREFIX = "/api/v1"
+
+
+class Parser(FlaskParser):
+    """Refuses unknown query parameters too, and JSON that is broken in whatever way."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}  # noqa: RUF012
+
+    def _raw_load_json(self, req: flask.Request) -> Any:
+        try:
+            return super()._raw_load_json(req)
+        except json.JSONDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            # Numbers of thousands of digits, brackets nested a thousand deep.
+            raise json.JSONDecodeError("unreadable", "?", 0) from error
+
+
+class Blueprint(flask_smorest.Blueprint):
+    ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(f"api_{name}", __name__, url_prefix=PREFIX, description=description)
+
+
+class SlugConverter(BaseConverter):
+    """A slug in a path; anything else is an address that does not exist."""
+
+    regex = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+
+    def to_python(self, value: str) -> str:
+        return value[:61]
+
+
+class IdConverter(IntegerConverter):
+    """A number the database can hold."""
+
+    def __init__(self, map: Any) -> None:
+        super().__init__(map, min=1, max=2**63 - 1)
+
+
+def session() -> Session:
+    """This request's database session."""
+    return db.session()
+
+
+def settings() -> Settings:
+    found: Settings = current_app.extensions["fablab.settings"]
+    return found
+
+
+def policy() -> Policy:
+    """The booking limits in force."""
+    return Policy(**dataclasses.asdict(settings().bookings))
+
+
+def the_lab(slug: str) -> LabView:
+    lab = lab_by_slug(session(), slug)
+    if lab is None:
+        raise not_found("lab")
+    return lab
+
+
+def the_machine(slug: str) -> MachineView:
+    machine = machine_by_slug(session(), slug)
+    if machine is None:
+        raise not_found("machine")
+    return machine
+
+
+def span_of(query: dict[str, Any], zone: str, now: datetime, days: int) -> tuple[datetime, datetime]:
+    """The range asked for; by default ``days`` local days from the beginning of today."""
+    since = query.get("since")
+    if since is None:
+        until = query.get("until")
+        today = now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        since = today if until is None or until > today else until - timedelta(days=days)
+    return since, query.get("until") or since + timedelta(days=days)

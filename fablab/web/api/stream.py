@@ -1,0 +1,141 @@
+"""Live updates as Server-Sent Events."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Response, current_app, request
+from marshmallow import fields
+
+from fablab.bookings.queries import BookingView, bookings, changes_since
+from fablab.clock import utc_now
+from fablab.machines.queries import machines
+from fablab.members.rules import Actor, may_see_booking
+from fablab.telemetry.queries import StatusView, statuses
+from fablab.web.api.base import Blueprint, session, settings, the_lab
+from fablab.web.auth import current_actor
+from fablab.web.database import db
+from fablab.web.live import Event, Hub, Viewer, number_at
+from fablab.web.schemas.base import Slug, Strict
+from fablab.web.schemas.status import StatusOut, may_see_work, status_values
+
+blueprint = Blueprint("stream", "Live updates")
+
+# A stream ends after this long, so that whoever lost the right to watch stops; browsers connect again.
+LONGEST_S = 1800
+# Changes are stamped before they are committed: what is resumed overlaps by this much.
+OVERLAP = timedelta(seconds=10)
+OLDEST_RESUMED = timedelta(hours=1)
+MOST_RESUMED = 200
+_dump = StatusOut().dump
+
+
+class StreamQuery(Strict):
+    lab = Slug()
+    last_event_id = fields.String(data_key="last-event-id")
+
+
+@blueprint.get("/stream")
+@blueprint.arguments(StreamQuery, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="text/event-stream")
+def get_stream(query: dict[str, Any]) -> Response:
+    """Server-Sent Events: `status` (a machine's status with its slug), `booking` (id, machine, state).
+
+    Begins with the status of every machine; with Last-Event-ID also with the bookings that changed since.
+    A comment every few seconds keeps the line open.
+    """
+    actor = current_actor()
+    lab_id = the_lab(query["lab"]).id if "lab" in query else None
+    hub: Hub = current_app.extensions["fablab.live"]
+    # Join first and read then: what changes in between is told twice rather than never.
+    viewer = hub.join(lab_id)
+    try:
+        last = _number(request.headers.get("Last-Event-ID") or query.get("last_event_id"))
+        first = [*_present(query.get("lab")), *_missed(last, lab_id)]
+    except BaseException:
+        hub.leave(viewer)
+        raise
+    db.session.remove()
+    answer = Response(
+        _stream(hub, viewer, actor, first, settings().web.stream_heartbeat_s), mimetype="text/event-stream"
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["X-Accel-Buffering"] = "no"  # a proxy must not collect events before passing them on
+    answer.call_on_close(lambda: hub.leave(viewer))
+    return answer
+
+
+def _stream(
+    hub: Hub, viewer: Viewer, actor: Actor, first: Iterable[Event], heartbeat_s: float
+) -> Iterator[str]:
+    ends_at = time.monotonic() + LONGEST_S
+    try:
+        yield "retry: 2000\n\n"
+        for event in first:
+            yield _text(event, actor)
+        while not viewer.lost and time.monotonic() < ends_at:
+            try:
+                found = viewer.events.get(timeout=heartbeat_s)
+            except queue.Empty:
+                yield ": still here\n\n"
+            else:
+                yield _text(found, actor)
+    finally:
+        hub.leave(viewer)
+
+
+def _present(lab: str | None) -> list[Event]:
+    """The status of every machine that has one. Two statements."""
+    zones = {machine.id: machine.zone for machine in machines(session(), lab=lab)}
+    now = utc_now()
+    found = statuses(session(), sorted(zones), now, settings())
+    return [Event(number_at(now), "status", view.lab_id, zones[view.machine_id], view) for view in found]
+
+
+def _missed(last: int | None, lab_id: int | None) -> list[Event]:
+    """Bookings that changed after the event with this number, in their present state. Two statements."""
+    if last is None:
+        return []
+    now = utc_now()
+    since = max(datetime.fromtimestamp(last / 1000, UTC) - OVERLAP, now - OLDEST_RESUMED)
+    ids = {change.booking_id for change in changes_since(session(), since, MOST_RESUMED)}
+    found = bookings(session(), ids=ids, lab_id=lab_id) if ids else []
+    return [Event(number_at(now), "booking", each.lab_id, each.zone, each) for each in found]
+
+
+def _text(event: Event, actor: Actor) -> str:
+    """One event as it goes over the line, with what this viewer may know."""
+    body = (
+        _status(event.view, event.zone, actor)
+        if isinstance(event.view, StatusView)
+        else _booking(event.view, actor)
+    )
+    return f"id: {event.number}\nevent: {event.kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+def _status(view: StatusView, zone: str, actor: Actor) -> dict[str, Any]:
+    values = status_values(view, zone, full=may_see_work(view, actor))
+    return {"machine": view.machine_slug, "lab": view.lab_slug, **_dump(values)}
+
+
+def _booking(view: BookingView, actor: Actor) -> dict[str, Any]:
+    known = may_see_booking(actor, view.member_id, view.lab_id)
+    return {
+        "id": view.id if known else None,
+        "machine": view.machine_slug,
+        "lab": view.lab_slug,
+        "state": view.state,
+        "starts_at": view.starts_at.isoformat(),
+        "ends_at": view.ends_at.isoformat(),
+        "mine": view.member_id == actor.member_id,
+    }
+
+
+def _number(text: str | None) -> int | None:
+    """The number in a Last-Event-ID; whatever is no number of ours is no reason to refuse the stream."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 15 else None

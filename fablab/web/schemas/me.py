@@ -1,0 +1,46 @@
+"""The signed-in member and tokens as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from fablab.web.schemas.base import Instant, Strict, Text
+
+
+class MeOut(Strict):
+    id = fields.Integer()
+    name = fields.String()
+    email = fields.String()
+    roles = fields.List(
+        fields.String(), metadata={"description": "maker, operator, admin, manager:LAB, trainer:LAB"}
+    )
+
+
+class Days(fields.Integer):
+    """A whole number that was written as one: not true, not "3", not 3.0."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise ValidationError("Must be a whole number.")
+        return value
+
+
+class TokenIn(Strict):
+    name = Text(80, 1, required=True)
+    scope = fields.String(load_default="read", validate=validate.OneOf(("read", "write")))
+    days = Days(load_default=None, allow_none=True, validate=validate.Range(1, 3660))
+
+
+class TokenOut(Strict):
+    id = fields.Integer()
+    name = fields.String()
+    scope = fields.String()
+    created_at = Instant()
+    expires_at = Instant(allow_none=True)
+    last_used_at = Instant(allow_none=True)
+
+
+class NewTokenOut(TokenOut):
+    token = fields.String(metadata={"description": "The token itself: shown now and never again"})
