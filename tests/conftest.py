@@ -11,9 +11,10 @@ import pytest
 from tests.support.missing import missing
 
 if TYPE_CHECKING:
+    from tests.support.mosquitto import Mosquitto
     from tests.support.octoprint import OctoPrintFarm
 
-    from tests.support.mosquitto import Mosquitto
+pytest_plugins = ["tests.fixtures_cast"]
 
 
 @pytest.fixture(scope="session")
