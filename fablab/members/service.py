@@ -18,6 +18,8 @@ from fablab.members.rules import Actor
 TOKEN_PREFIX = "fab_"  # noqa: S105  (not a secret: it lets scanners recognise a leaked token)
 PASSWORD_MIN = 10
 PASSWORD_MAX = 200
+# The sample's people have it, and everybody can read it in the README: nobody else gets it.
+PUBLISHED_PASSWORDS = frozenset({"fablab-demo"})
 
 
 def add_member(
@@ -62,6 +64,9 @@ def set_password(
     """Set a new password; sessions signed in with the old one end."""
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         text = f"A password needs {PASSWORD_MIN} to {PASSWORD_MAX} characters."
+        raise DomainError(Code.REFUSED, text, [Refusal("invalid", "password", text)])
+    if password in PUBLISHED_PASSWORDS:
+        text = "That password is published; choose one of your own."
         raise DomainError(Code.REFUSED, text, [Refusal("invalid", "password", text)])
     found = session.execute(
         update(Member).where(Member.id == member_id).values(password_hash=hash_password(password))

@@ -122,10 +122,10 @@ LABS = (
 
 _PRINTERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Prusa MK4S", {"build_volume_mm": [250, 210, 220], "nozzle_mm": 0.4, "materials": ["PLA", "PETG"]}),
-    ("Prusa MK4S", {"build_volume_mm": [250, 210, 220], "nozzle_mm": 0.6, "materials": ["PLA", "PETG", "ASA"]}),
+    ("Prusa MK4S", {"build_volume_mm": [250, 210, 220], "nozzle_mm": 0.6, "materials": ["PLA", "ASA"]}),
     ("Prusa MINI+", {"build_volume_mm": [180, 180, 180], "nozzle_mm": 0.4, "materials": ["PLA"]}),
-    ("Prusa XL", {"build_volume_mm": [360, 360, 360], "nozzle_mm": 0.4, "materials": ["PLA", "PETG", "TPU"]}),
-)  # fmt: skip
+    ("Prusa XL", {"build_volume_mm": [360, 360, 360], "nozzle_mm": 0.4, "materials": ["PLA", "TPU"]}),
+)
 _LASERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Trotec Speedy 100", {"bed_mm": [610, 305], "laser_w": 60, "materials": ["wood", "acrylic", "leather"]}),
     ("BRM 6090", {"bed_mm": [900, 600], "laser_w": 100, "materials": ["wood", "acrylic", "cardboard"]}),

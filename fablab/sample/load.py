@@ -1,0 +1,158 @@
+"""Writing the sample into an empty database: places, people, and two months of history."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from fablab.embedded.broker_rights import bridge_user, hash_password
+from fablab.errors import Code, DomainError
+from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
+from fablab.members import passwords
+from fablab.members.models import Member, Role
+from fablab.sample.history import History, write
+from fablab.sample.network import BRIDGE, KINDS, LABS, MACHINES, REGIONS, ZONE, Name
+from fablab.sample.people import CAST, MAKERS, PASSWORD
+from fablab.sample.plan import DAYS_AHEAD, DAYS_BACK, plan
+from fablab.sample.work import work
+from fablab.telemetry.models import Bridge
+from fablab.utilisation.rules import chunks
+from fablab.utilisation.service import roll_up
+
+SEED = "fablab"
+Say = Callable[[str], None]
+
+
+def load(session: Session, now: datetime, say: Say = lambda line: None) -> bool:
+    """Load the sample; False when it is there already, and then nothing is changed.
+
+    1. places, machines, people and bridges (with passwords nobody knows: see `fablab bridge add`);
+    2. bookings, sessions and jobs of 60 days, and bookings of the next 10;
+    3. the machine hours of all of it.
+
+    ``say`` gets a line per step. Raises DomainError when the database has labs of its own.
+    """
+    found = set(session.scalars(select(Lab.slug)))
+    if found >= {lab.slug for lab in LABS}:
+        return False
+    if found:
+        raise DomainError(
+            Code.REFUSED, "The database has labs of its own; the sample is loaded into an empty one only."
+        )
+    say("places, machines and people")
+    _places(session)
+    machine_ids = _machines(session)
+    member_ids = _people(session, now)
+    _bridges(session, now)
+    say(f"{DAYS_BACK} days of bookings, jobs and sessions")
+    labs = {lab.slug: lab for lab in LABS}
+    history = History()
+    for machine in MACHINES:
+        booked, outages = plan(machine, labs[machine.lab], SEED, now)
+        history.add(booked, outages, work(machine, labs[machine.lab], booked, outages, SEED, now))
+    write(session, history, machine_ids, member_ids, now)
+    say(f"  {len(history.booked)} bookings, {len(history.worked)} sessions")
+    first, last = now - timedelta(days=DAYS_BACK + 1), now + timedelta(days=DAYS_AHEAD + 2)
+    hours = 0
+    for since, until in chunks(first, last, timedelta(days=18)):
+        hours += roll_up(session, None, since, until, now)
+        say(f"  {hours} machine hours counted")
+    return True
+
+
+def _named(slug: str, name: Name) -> dict[str, Any]:
+    return {"slug": slug, "name_fr": name.fr, "name_ar": name.ar, "name_en": name.en}
+
+
+def _places(session: Session) -> None:
+    regions = {slug: Region(**_named(slug, name)) for slug, name in REGIONS.items()}
+    session.add_all(regions.values())
+    for lab in LABS:
+        row = Lab(
+            **_named(lab.slug, lab.name),
+            region=regions[lab.region],
+            zone=ZONE,
+            address=lab.address,
+            latitude=lab.latitude,
+            longitude=lab.longitude,
+        )
+        row.openings = [
+            Opening(weekday=weekday, opens=opens, closes=closes)
+            for first, last, opens, closes in lab.hours
+            for weekday in range(first, last + 1)
+        ]
+        session.add(row)
+    session.flush()
+
+
+def _machines(session: Session) -> dict[str, tuple[int, int, int]]:
+    """Slug -> ids of the machine, its lab and its unit."""
+    kinds = {slug: Kind(**_named(slug, name)) for slug, name in KINDS.items()}
+    session.add_all(kinds.values())
+    session.flush()
+    labs = _lab_ids(session)
+    made = [
+        Machine(
+            slug=machine.slug,
+            name=machine.name,
+            lab_id=labs[machine.lab],
+            kind_id=kinds[machine.kind].id,
+            capabilities=machine.capabilities,
+            unattended=machine.unattended,
+            cleanup_s=machine.cleanup_s,
+            units=[Unit(number=1)],
+        )
+        for machine in MACHINES
+    ]
+    session.add_all(made)
+    session.flush()
+    return {machine.slug: (machine.id, machine.lab_id, machine.units[0].id) for machine in made}
+
+
+def _people(session: Session, now: datetime) -> dict[str, int]:
+    """E-mail -> id. Only the cast can sign in; the others have no password."""
+    labs = _lab_ids(session)
+    joined = now - timedelta(days=DAYS_BACK + 30)
+    # One hash for all: it protects a password that the README tells everybody, and each costs a good while.
+    published = passwords.hash_password(PASSWORD)
+    made = []
+    for person in (*CAST, *MAKERS):
+        password_hash = published if person in CAST else None
+        role = Role(role=person.role, lab_id=labs[person.lab] if person.lab else None)
+        made.append(
+            Member(
+                email=person.email,
+                name=person.name,
+                created_at=joined,
+                password_hash=password_hash,
+                roles=[role],
+            )
+        )
+    session.add_all(made)
+    session.flush()
+    return {member.email: member.id for member in made}
+
+
+def _bridges(session: Session, now: datetime) -> None:
+    session.execute(
+        insert(Bridge),
+        [
+            {
+                "lab_id": lab_id,
+                "name": BRIDGE,
+                "username": bridge_user(slug, BRIDGE),
+                "password_hash": hash_password(secrets.token_urlsafe(24)),
+                "created_at": now,
+            }
+            for slug, lab_id in _lab_ids(session).items()
+        ],
+    )
+
+
+def _lab_ids(session: Session) -> dict[str, int]:
+    return {lab.slug: lab.id for lab in session.execute(select(Lab.slug, Lab.id))}
