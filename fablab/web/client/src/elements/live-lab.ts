@@ -2,7 +2,7 @@ import { refresh } from '../page-swaps'
 import type { BookingEvent, Status } from '../status'
 import { MachineTile } from './machine-tile'
 
-const PATIENCE_MS = 2500
+const PATIENCE_MS = 4000
 const POLL_MS = 10_000
 
 /**

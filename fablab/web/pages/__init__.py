@@ -1,0 +1,20 @@
+"""The pages people see. They enter through the same services as REST, and neither knows the other."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from fablab.web.pages import api_docs, labs, machines, my_bookings, sign_in, utilisation
+from fablab.web.pages.assets import init_assets
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.content_policy import init_content_policy
+
+__all__ = ["register"]
+_VIEWS = (api_docs, labs, machines, my_bookings, sign_in, utilisation)
+
+
+def register(app: Flask) -> None:
+    """Put every page, its assets and its content policy on the application."""
+    init_assets(app)
+    init_content_policy(app)
+    app.register_blueprint(blueprint)

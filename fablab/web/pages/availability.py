@@ -1,0 +1,67 @@
+"""Whether a machine can be had now, until when, or from when: pure arithmetic over claims and open hours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fablab.machines.rules import Span
+
+
+@dataclass(frozen=True)
+class Availability:
+    """What a person who stands before the machine wants to know.
+
+    ``kind`` is free, booked or closed. ``until`` is when that ends; None: not within the time looked at.
+    """
+
+    kind: str
+    until: datetime | None
+
+
+def availability(
+    claims: Sequence[Span], open_spans: Sequence[Span] | None, now: datetime, horizon: datetime
+) -> Availability:
+    """Claims sorted by start; ``open_spans`` None means that hours do not matter. Looks ahead to ``horizon``."""
+    held_until = now
+    for claim in claims:
+        if claim.starts_at <= held_until < claim.ends_at:
+            held_until = claim.ends_at
+    if held_until > now:
+        return Availability("booked", held_until)
+    if open_spans is not None:
+        opened = next((span for span in open_spans if span.starts_at <= now < span.ends_at), None)
+        if opened is None:
+            return Availability("closed", next((s.starts_at for s in open_spans if s.starts_at > now), None))
+        horizon = opened.ends_at
+    ends = [claim.starts_at for claim in claims if now < claim.starts_at < horizon]
+    if ends:
+        return Availability("free", min(ends))
+    return Availability("free", None if open_spans is None else horizon)
+
+
+def next_start(
+    claims: Sequence[Span], open_spans: Sequence[Span] | None, now: datetime, length: timedelta
+) -> datetime:
+    """A start to offer in the form: the first free quarter of an hour from now on at which ``length`` fits.
+
+    Falls back to the next quarter where nothing fits in the time looked at. Only a suggestion: the rules decide.
+    """
+    step = timedelta(minutes=15)
+    past = timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+    first = now - past + (step if past else timedelta())
+    windows = [Span(first, first + timedelta(days=14))] if open_spans is None else open_spans
+    for window in windows:
+        start = max(first, window.starts_at)
+        while start + length <= window.ends_at:
+            clash = next((c for c in claims if c.starts_at < start + length and start < c.ends_at), None)
+            if clash is None:
+                return start
+            start = _quarter(clash.ends_at, step)
+    return first
+
+
+def _quarter(at: datetime, step: timedelta) -> datetime:
+    past = timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
+    return at if not past else at - past + step

@@ -1,0 +1,69 @@
+"""What every page has at hand: who looks, the database session, the settings, and the words."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from fablab.bookings.rules import Policy
+from fablab.clock import utc_now
+from fablab.members.rules import Actor
+from fablab.settings import Settings
+from fablab.web import auth
+from fablab.web.database import db
+from fablab.web.pages import words
+from fablab.web.pages.blueprint import blueprint
+
+
+def reading() -> tuple[Session, Actor]:
+    """The request's session and who asks. Raises DomainError (not signed in), which leads to the sign-in page."""
+    return db.session(), auth.current_actor()
+
+
+def settings() -> Settings:
+    return cast(Settings, current_app.extensions["fablab.settings"])
+
+
+def policy() -> Policy:
+    """The limits of bookings now in force."""
+    limits = settings().bookings
+    return Policy(**{each.name: getattr(limits, each.name) for each in fields(Policy)})
+
+
+@blueprint.app_context_processor
+def _for_templates() -> dict[str, Any]:
+    actor = _viewer()
+    return {
+        "viewer": actor,
+        "viewer_roles": "" if actor is None else _roles(actor),
+        "viewer_sees_figures": actor is not None and sees_figures(actor),
+        "words": words,
+        "utc_now": utc_now,
+    }
+
+
+def _viewer() -> Actor | None:
+    """Who looks; nobody when that cannot be found out, because an error page must come even then."""
+    try:
+        return auth.actor_or_none()
+    except SQLAlchemyError:
+        return None
+
+
+def _roles(actor: Actor) -> str:
+    held = {
+        "Administrator": actor.admin,
+        "Network operator": actor.operator,
+        "Lab manager": bool(actor.managed_labs),
+        "Trainer": bool(actor.trained_labs),
+    }
+    return ", ".join(name for name, has in held.items() if has) or "Maker"
+
+
+def sees_figures(actor: Actor) -> bool:
+    """Whether the page of utilisation has anything for them."""
+    return actor.operator or actor.admin or bool(actor.managed_labs)

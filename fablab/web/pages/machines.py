@@ -1,0 +1,138 @@
+"""One machine: live, its week, and the form that books it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from fablab.bookings import queries as bookings
+from fablab.bookings.rules import Policy
+from fablab.bookings.service import create_booking
+from fablab.clock import utc_now
+from fablab.errors import Alternative, Code, DomainError, not_found
+from fablab.machines import queries as machines
+from fablab.machines.queries import MachineView
+from fablab.machines.rules import Span
+from fablab.members.rules import Actor, may_book_for_others
+from fablab.web.database import writing
+from fablab.web.errors import STATUS
+from fablab.web.pages.availability import next_start
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.booking_form import BookingForm, lengths, offered, read, typed
+from fablab.web.pages.context import policy, reading, settings
+from fablab.web.pages.tiles import spans_open, tiles
+
+AGENDA = timedelta(days=7)
+
+
+@blueprint.get("/machines/<slug>")
+def machine(slug: str) -> str:
+    """Live status, the week and an empty form."""
+    session, actor = reading()
+    found = _find(session, slug)
+    return _page(session, actor, found, None)
+
+
+@blueprint.get("/machines/<slug>/panel")
+def panel(slug: str) -> str:
+    """The live part of the machine's page alone."""
+    session, actor = reading()
+    now = utc_now()
+    [shown] = tiles(session, actor, [_find(session, slug)], now, settings())
+    return render_template("parts/panel_alone.html", tile=shown, now=now)
+
+
+@blueprint.post("/machines/<slug>/bookings")
+def book(slug: str) -> Response | tuple[str, int]:
+    """Book what the form says; come back with every reason where that cannot be."""
+    session, actor = reading()
+    found = _find(session, slug)
+    form = typed(request.form)
+    wanted = read(form, found)
+    if wanted is None:
+        return _page(session, actor, found, form), 422
+    try:
+        with writing() as session:
+            made = create_booking(session, actor, wanted, utc_now(), policy())
+    except DomainError as error:
+        if error.code not in (Code.REFUSED, Code.CLASH, Code.NOT_ALLOWED):
+            raise
+        form.take_refusals(error.refusals)
+        if not error.refusals:
+            form.refuse("", error.message)
+        return _page(session, actor, found, form, error.alternatives), STATUS[error.code]
+    return redirect(url_for("pages.booking", booking_id=made.id, made=1), 303)
+
+
+def _find(session: Session, slug: str) -> MachineView:
+    found = machines.machine_by_slug(session, slug)
+    if found is None:
+        raise not_found("machine")
+    return found
+
+
+def _page(
+    session: Session,
+    actor: Actor,
+    found: MachineView,
+    form: BookingForm | None,
+    alternatives: tuple[Alternative, ...] = (),
+) -> str:
+    now = utc_now()
+    [shown] = tiles(session, actor, [found], now, settings())
+    taken = bookings.calendar(session, [found.id], now, now + AGENDA)
+    limits: Policy = policy()
+    if form is None:
+        claims = [Span(row.starts_at, row.ends_at) for row in taken]
+        hour = timedelta(hours=1)
+        start = next_start(claims, spans_open(found, now, now + AGENDA), now, hour)
+        form = _asked(offered(start, found.zone))
+    today = now.astimezone(ZoneInfo(found.zone))
+    return render_template(
+        "machine.html",
+        now=now,
+        machine=found,
+        tile=shown,
+        taken=taken,
+        form=form,
+        lengths=lengths(limits, form.duration),
+        first_day=today.date(),
+        last_day=today.date() + timedelta(days=limits.horizon_days),
+        utc_offset_min=int((today.utcoffset() or timedelta()).total_seconds()) // 60,
+        openings=[] if found.unattended else [_opening(each) for each in found.openings],
+        may_book_for_others=may_book_for_others(actor, found.lab_id),
+        alternatives=[_offer(session, each) for each in alternatives],
+    )
+
+
+def _asked(form: BookingForm) -> BookingForm:
+    """A link may name a day, a time and a length; whatever it does not name stays as offered."""
+    form.day = request.args.get("day", form.day)[:10]
+    form.time = request.args.get("time", form.time)[:5]
+    form.duration = request.args.get("duration", form.duration)[:5]
+    return form
+
+
+def _opening(opening: Any) -> tuple[int, str, str]:
+    return opening.weekday, f"{opening.opens:%H:%M}", f"{opening.closes:%H:%M}"
+
+
+def _offer(session: Session, alternative: Alternative) -> dict[str, Any]:
+    """An alternative with what its one-tap form sends: wall time of the other machine's lab."""
+    other = machines.machine_by_slug(session, alternative.machine)
+    assert other is not None, "alternatives are machines"
+    wall: datetime = alternative.starts_at.astimezone(ZoneInfo(other.zone))
+    length = alternative.ends_at - alternative.starts_at
+    return {
+        "machine": other,
+        "starts_at": alternative.starts_at,
+        "ends_at": alternative.ends_at,
+        "day": f"{wall:%Y-%m-%d}",
+        "time": f"{wall:%H:%M:%S}" if wall.second else f"{wall:%H:%M}",
+        "duration": int(length.total_seconds()) // 60,
+    }

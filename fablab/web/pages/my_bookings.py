@@ -1,0 +1,144 @@
+"""A member's bookings, one booking with what came of it, and giving one back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from fablab.bookings import queries as bookings
+from fablab.bookings.queries import BookingView
+from fablab.bookings.service import cancel_booking
+from fablab.clock import utc_now
+from fablab.errors import Code, DomainError, not_found
+from fablab.machines import queries as machines
+from fablab.members.rules import Actor, may_cancel_booking, may_see_booking
+from fablab.usage import queries as usage
+from fablab.usage.queries import JobView
+from fablab.web.database import writing
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import reading, settings
+from fablab.web.pages.tiles import tiles
+
+PAST_SHOWN = 40
+USAGE_SINCE = timedelta(days=1)
+LIVE_STATES = ("requested", "confirmed", "started")
+REASON_MAX = 500
+
+
+@blueprint.get("/bookings")
+def my_bookings() -> str:
+    """What is coming, what was, and beside the past what the machines say was really done."""
+    session, actor = reading()
+    now = utc_now()
+    upcoming = bookings.bookings_of(session, actor.member_id, since=now)
+    past = bookings.bookings_of(
+        session, actor.member_id, until=now, newest_first=True, limit=PAST_SHOWN + len(upcoming)
+    )
+    coming = [each for each in upcoming if each.state in LIVE_STATES]
+    shown = {each.id for each in coming}
+    past = [each for each in past if each.id not in shown][:PAST_SHOWN]
+    return render_template(
+        "my_bookings.html",
+        now=now,
+        coming=coming,
+        past=past,
+        jobs=_jobs_of(session, actor, [*coming, *past]),
+        lab_names={lab.slug: lab.names["en"] for lab in machines.labs(session)},
+    )
+
+
+@blueprint.get("/bookings/<int:booking_id>")
+def booking(booking_id: int) -> str:
+    """One booking: where and when, what was used, and every change. ``?made=1`` follows a new one."""
+    session, actor = reading()
+    now = utc_now()
+    found = _find(session, actor, booking_id)
+    lab = machines.lab_by_slug(session, found.lab_slug)
+    machine = machines.machine_by_slug(session, found.machine_slug)
+    assert lab is not None
+    assert machine is not None
+    live = found.state in LIVE_STATES and found.ends_at > now
+    return render_template(
+        "booking.html",
+        now=now,
+        booking=found,
+        lab=lab,
+        machine=machine,
+        tile=tiles(session, actor, [machine], now, settings())[0] if live else None,
+        made="made" in request.args and live,
+        mine=found.member_id == actor.member_id,
+        may_cancel=_may_cancel(actor, found),
+        jobs=usage.jobs(session, booking_id=found.id).items,
+        sessions=usage.usage_sessions(session, booking_id=found.id).items,
+        history=bookings.history(session, found.id),
+    )
+
+
+@blueprint.get("/bookings/<int:booking_id>/cancellation")
+def cancellation(booking_id: int) -> str:
+    """Ask before a booking is given back."""
+    session, actor = reading()
+    found = _find(session, actor, booking_id)
+    if not _may_cancel(actor, found):
+        raise DomainError(Code.NOT_ALLOWED, "This booking is over, or not yours to cancel.")
+    return render_template("cancellation.html", now=utc_now(), booking=found, mine=found.member_id == actor.member_id)
+
+
+@blueprint.post("/bookings/<int:booking_id>/cancellation")
+def cancel(booking_id: int) -> Response:
+    """Give the time back, and say so."""
+    _, actor = reading()
+    reason = "".join(letter for letter in request.form.get("reason", "") if letter.isprintable())
+    try:
+        with writing() as session:
+            found = cancel_booking(session, actor, booking_id, utc_now(), reason.strip()[:REASON_MAX])
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        flash(error.message, "error")
+        return redirect(url_for("pages.booking", booking_id=booking_id), 303)
+    flash(f"Your booking of {found.machine_name} is cancelled. Thank you, somebody else can use that time now.", "good")
+    if found.member_id != actor.member_id:
+        return redirect(url_for("pages.booking", booking_id=booking_id), 303)
+    return redirect(url_for("pages.my_bookings"), 303)
+
+
+def _find(session: Session, actor: Actor, booking_id: int) -> BookingView:
+    """The booking, if the actor may see it; somebody else's does not exist for them."""
+    found = bookings.booking(session, booking_id) if booking_id < 2**63 else None
+    if found is None or not may_see_booking(actor, found.member_id, found.lab_id):
+        raise not_found("booking")
+    return found
+
+
+def _may_cancel(actor: Actor, found: BookingView) -> bool:
+    return (
+        not actor.read_only
+        and found.state in ("requested", "confirmed")
+        and found.ends_at > utc_now()
+        and may_cancel_booking(actor, found.member_id, found.lab_id)
+    )
+
+
+def _jobs_of(session: Session, actor: Actor, shown: list[BookingView]) -> dict[int, list[JobView]]:
+    """The jobs done in these bookings, oldest first, by booking."""
+    if not shown:
+        return {}
+    by_booking: dict[int, list[JobView]] = {}
+    seen: set[UUID] = set()
+    earliest = min(each.starts_at for each in shown) - USAGE_SINCE
+    cursor = None
+    wanted = {each.id for each in shown}
+    while True:
+        page = usage.jobs(session, member_id=actor.member_id, since=earliest, limit=200, cursor=cursor)
+        for job in page.items:
+            if job.booking_id in wanted and job.id not in seen:
+                seen.add(job.id)
+                by_booking.setdefault(job.booking_id, []).insert(0, job)
+        if page.next is None:
+            return by_booking
+        cursor = page.next
