@@ -79,10 +79,12 @@ class _Step:
     # --- looks
 
     def look(self, seen: Snapshot) -> None:
-        if seen.asked_mono < self.memory.news_mono + SETTLE_S:
+        if seen.asked_mono < self.memory.news_mono:
             return
         if seen.state is MachineState.UNREACHABLE:
             self.out_of_reach(seen)
+            return
+        if seen.asked_mono < self.memory.news_mono + SETTLE_S:
             return
         self.keep(
             unanswered_looks=0,

@@ -17,7 +17,7 @@ from octorest import OctoRest
 from firmware_bridge.drivers import octoprint_read as read
 from firmware_bridge.drivers.base import Done, Expecting, Listener, Tell, Wake
 from firmware_bridge.drivers.deadline import DeadlineSession, TooLarge
-from firmware_bridge.drivers.octoprint_push import OctoPrintPush
+from firmware_bridge.drivers.octoprint_push import PING_EVERY_S, OctoPrintPush
 from firmware_bridge.snapshot import ACTIVE, JobSeen, PrintRecord, Snapshot
 from firmware_bridge.wire.messages import Action, MachineState
 
@@ -91,7 +91,8 @@ class OctoPrintDriver:
                 MachineState.UNREACHABLE,
                 trouble.sentence,
                 slow=trouble.slow,
-                push_alive=push_alive,
+                # A busy OctoPrint still answers pings while a request waits; a hung one answers nothing.
+                push_alive=self._push is not None and self._push.spoke_within(PING_EVERY_S + 0.5),
             )
         else:
             self._slowest_s = max(time.monotonic() - asked_mono, self._slowest_s * 0.9)

@@ -51,7 +51,11 @@ class OctoPrintPush:
     @property
     def alive(self) -> bool:
         """Whether the socket is up and spoke lately."""
-        return self._listening and time.monotonic() - self._heard_mono < SILENCE_S
+        return self.spoke_within(SILENCE_S)
+
+    def spoke_within(self, seconds: float) -> bool:
+        """Whether anything, be it a pong, came over the socket lately."""
+        return self._listening and time.monotonic() - self._heard_mono < seconds
 
     def start(self) -> None:
         """Begin to listen, once allowed."""

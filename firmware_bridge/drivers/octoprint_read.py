@@ -140,10 +140,16 @@ def record_of(info: Any, skew_s: float) -> PrintRecord | None:
 def fault_of(*sources: Any) -> str | None:
     """The first error text found in /api/printer/error, /api/job or the state block."""
     for source in sources:
-        found = text(part(source, "error"), 400)
+        found = fault_text(part(source, "error"))
         if found is not None:
             return found
     return None
+
+
+def fault_text(value: Any) -> str | None:
+    """An error text without the colon that OctoPrint leaves where an exception said nothing."""
+    found = text(value, 400)
+    return found.rstrip(": ") or None if found is not None else None
 
 
 def news_of(name: str, payload: Any) -> tuple[News, dict[str, Any]] | None:
@@ -159,7 +165,7 @@ def news_of(name: str, payload: Any) -> tuple[News, dict[str, Any]] | None:
     if news is News.STATE:
         state = _STATES.get(str(part(payload, "state_id")))
         return None if state is None else (news, {"state": state})
-    fields: dict[str, Any] = {"reason": text(part(payload, "error"), 400)}
+    fields: dict[str, Any] = {"reason": fault_text(part(payload, "error"))}
     if news is not News.FAULT:
         fields["path"] = text(part(payload, "path"))
         fields["file"] = text(part(payload, "display")) or text(part(payload, "name")) or fields["path"]
