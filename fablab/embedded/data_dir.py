@@ -20,7 +20,7 @@ class AlreadyRunning(RuntimeError):
 @contextlib.contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
     """Hold the directory. The lock goes with the process, however that ends, so it is never stale."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(data_dir / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+from fablab.embedded import probe
 from fablab.embedded.octoprint_files import write_files
 from fablab.embedded.octoprint_install import python_of
 from fablab.embedded.process import birth_options, wait_until
-
-# While it starts, OctoPrint answers for a moment with a bare text without a status line, then resets
-# the connection: the first is an HTTPException, which is no OSError.
-NOT_REACHABLE = (OSError, http.client.HTTPException, ValueError)
 
 
 class OctoPrintFailed(RuntimeError):
@@ -70,11 +64,10 @@ class OctoPrintServer:
 
     def state(self) -> str | None:
         """The printer's connection state ("Operational", "Printing", "Closed", ...); None: no answer."""
-        try:
-            answer = self.get("/api/connection", timeout=2)
-            return str(answer["current"]["state"])
-        except NOT_REACHABLE:
+        answer = probe.get(self.port, "/api/connection", {"X-Api-Key": self.api_key})
+        if answer is None or answer[0] != 200:
             return None
+        return str(json.loads(answer[1])["current"]["state"])
 
     def wait_operational(self, timeout: float = 60) -> None:
         """Wait until the printer is connected and idle. Raises OctoPrintFailed."""
@@ -108,6 +101,8 @@ class OctoPrintServer:
         self.post("/api/printer/command", {"command": line})
 
     def _call(self, method: str, path: str, body: Any, timeout: float) -> Any:
+        import urllib.request  # here, because the supervisor never needs it
+
         request = urllib.request.Request(  # noqa: S310 - the address is our own loopback server
             self.url + path,
             method=method,

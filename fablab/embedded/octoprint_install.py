@@ -25,14 +25,18 @@ def is_installed(venv: Path) -> bool:
     return (venv / "bin" / "octoprint").exists() and not (venv / ".unfinished").exists()
 
 
+def is_current(venv: Path) -> bool:
+    """Whether it is installed with today's pins, or by somebody else, who decides for himself."""
+    stamp = venv / ".pins"
+    return is_installed(venv) and (not stamp.exists() or stamp.read_text() == _digest())
+
+
 def ensure_installed(venv: Path, log: Path, say: Callable[[str], None]) -> None:
     """Install the pinned OctoPrint when it is missing or the pins have changed since.
 
     Takes about a minute and a network. Raises OctoPrintUnavailable; pip's own words go to `log`.
     """
-    digest = hashlib.sha256(PINS.read_bytes()).hexdigest()
-    stamp = venv / ".pins"
-    if is_installed(venv) and (not stamp.exists() or stamp.read_text() == digest):
+    if is_current(venv):
         return
     say("installing OctoPrint in its own environment (once, about a minute) ...")
     unfinished = venv / ".unfinished"
@@ -56,7 +60,7 @@ def ensure_installed(venv: Path, log: Path, say: Callable[[str], None]) -> None:
     if done.returncode:
         reason = _reason(log.read_text(errors="replace"))
         raise OctoPrintUnavailable(f"OctoPrint could not be installed: {reason} (see {log})")
-    stamp.write_text(digest)
+    (venv / ".pins").write_text(_digest())
     unfinished.unlink()
 
 
@@ -67,6 +71,10 @@ def main() -> None:
         ensure_installed(venv, venv / "install.log", lambda line: print(line, flush=True))
     except OctoPrintUnavailable as error:
         sys.exit(str(error))
+
+
+def _digest() -> str:
+    return hashlib.sha256(PINS.read_bytes()).hexdigest()
 
 
 def _reason(output: str) -> str:

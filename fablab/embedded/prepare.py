@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from fablab import cli, db
 from fablab.embedded.accounts import give_password, refresh_accounts
-from fablab.embedded.data_dir import write_private_json
+from fablab.embedded.network_file import write_network_file
 from fablab.embedded.secrets import Secrets
 from fablab.machines.models import Lab, Machine
 from fablab.sample.network import BRIDGE, LABS, MACHINES
@@ -30,7 +30,8 @@ def prepare(data_dir: Path) -> None:
     4. leave in `network.json` which of the sample's machines exist, for the simulated bridges.
     """
     cli.main(["db", "upgrade"], standalone_mode=False)
-    sessions = db.connect(load_settings().database)
+    settings = load_settings()
+    sessions = db.connect(settings.database)
     with db.transaction(sessions) as session:
         empty = not session.scalar(select(func.count()).select_from(Lab))
     if empty:
@@ -42,7 +43,8 @@ def prepare(data_dir: Path) -> None:
             give_password(session, lab.slug, BRIDGE, secrets.bridge_password(lab.slug, BRIDGE))
         session.flush()
         refresh_accounts(session, data_dir)
-        write_private_json(data_dir / "network.json", {"machines": _sample_machines(session)})
+        machines = _sample_machines(session)
+    write_network_file(data_dir, settings.database.url, machines)
 
 
 def _sample_machines(session: Session) -> list[str]:

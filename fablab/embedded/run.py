@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from subprocess import Popen
 from urllib.parse import quote
 
-from fablab.embedded import octoprint_install
+from fablab.embedded import octoprint_install, probe
 from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
 from fablab.embedded.data_dir import AlreadyRunning, log_file, only_one, write_private_json
+from fablab.embedded.network_file import present_machines, was_prepared
 from fablab.embedded.octoprint import OctoPrintServer
 from fablab.embedded.plan import ROOT, BadRequest, Plan, read_plan
 from fablab.embedded.ports import LOOPBACK, NoPort, answers, next_free
@@ -68,7 +66,10 @@ class System:
         self.mqtt_url = plan.mqtt_url or self._broker_url("server", self.secrets.broker_password)
 
     def start(self) -> None:
-        """In this order: database, tables and sample, broker, workers, web, printers, bridges."""
+        """Database, tables and sample, web, broker, workers, printers, bridges.
+
+        Where an earlier start has left the tables as they must be, the pages start beside the check.
+        """
         self.run_file.unlink(missing_ok=True)
         begun = time.monotonic()
         if self.port != self.plan.port:
@@ -76,11 +77,18 @@ class System:
         self._install_octoprint()
         if not self.database_url:
             self._start_database()
+        prepared = was_prepared(self.data_dir, self.database_url)
+        web = self._web()
+        if prepared:
+            self.supervisor.start(web, wait=False)
         self._prepare()
         if not self.plan.mqtt_url:
             self._start_broker()
-        self._start_workers_and_web()
-        say(f"web pages ready ({time.monotonic() - begun:.1f} s)")
+        if not prepared:
+            self.supervisor.start(web, wait=False)
+        self.supervisor.await_ready(web)
+        say(f"pages ready ({time.monotonic() - begun:.1f} s)")
+        self._start_workers()
         self._start_printers()
         self._start_bridges()
         self.complete = True
@@ -121,7 +129,7 @@ class System:
         }
 
     def _install_octoprint(self) -> None:
-        if not self.plan.printers:
+        if not self.plan.printers or octoprint_install.is_current(self.plan.octoprint_venv):
             return
         python = [sys.executable, "-m", octoprint_install.__name__, str(self.plan.octoprint_venv)]
         if self.supervisor.complete(python, dict(os.environ), ROOT) != 0:
@@ -149,20 +157,24 @@ class System:
         accounts = str(self.data_dir / "broker" / "accounts.json")
         write_private_json(config, {"port": self.broker_port, "credentials": accounts})
         argv = [sys.executable, "-m", "fablab.embedded.broker", "--config", str(config)]
-        self._start(
-            "broker", argv, BROKER, self._plain_environment(), ready=lambda: answers(self.broker_port)
-        )
+        broker = self._service("broker", argv, BROKER, self._plain_environment())
+        broker.ready = lambda: answers(self.broker_port)
+        self.supervisor.start(broker)
 
-    def _start_workers_and_web(self) -> None:
-        fablab = [sys.executable, "-m", "fablab"]
-        self._start("ingest", [*fablab, "ingest"], WORKERS, self.environment())
-        self._start("scheduler", [*fablab, "scheduler"], WORKERS, self.environment())
+    def _web(self) -> Service:
         gunicorn = [
             sys.executable, "-m", "gunicorn", "--worker-class", "gevent", "--bind", f"{LOOPBACK}:{self.port}",
             # A page that follows live never ends its request by itself.
             "--graceful-timeout", "1", "--no-control-socket", "wsgi:app",
         ]  # fmt: skip
-        self._start("web", gunicorn, WEB, self.environment(), ready=self._web_answers)
+        service = self._service("web", gunicorn, WEB, self.environment())
+        service.ready, service.ready_within_s = self._web_answers, 60
+        return service
+
+    def _start_workers(self) -> None:
+        for name in ("ingest", "scheduler"):
+            argv = [sys.executable, "-m", "fablab", name]
+            self.supervisor.start(self._service(name, argv, WORKERS, self.environment()))
 
     def _start_printers(self) -> None:
         if not octoprint_install.is_installed(self.plan.octoprint_venv):
@@ -185,14 +197,14 @@ class System:
             )
 
     def _start_bridges(self) -> None:
-        present = json.loads((self.data_dir / "network.json").read_text())["machines"]
+        present = present_machines(self.data_dir)
         printers = {slug: RealPrinter(server.url, server.api_key) for slug, server in self.printers.items()}
         files = write_bridge_files(self.data_dir / "bridges", present, printers, self._bridge_urls())
         if files:
             argv = [sys.executable, "-m", "firmware_bridge"]
             for file in files:
                 argv += ["--config", str(file)]
-            self._start("bridge", argv, BRIDGES, self._plain_environment())
+            self.supervisor.start(self._service("bridge", argv, BRIDGES, self._plain_environment()))
 
     def _bridge_urls(self) -> dict[str, str]:
         """On a broker that is not ours we know one account only: the one we were given."""
@@ -205,16 +217,9 @@ class System:
             for lab in LABS
         }
 
-    def _start(
-        self,
-        name: str,
-        argv: list[str],
-        tier: int,
-        environment: dict[str, str],
-        ready: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def _service(self, name: str, argv: list[str], tier: int, environment: dict[str, str]) -> Service:
         log = log_file(self.data_dir, name)
-        self.supervisor.start(Service(name, command(argv, log, environment, ROOT), tier, ready, log=log))
+        return Service(name, command(argv, log, environment, ROOT), tier, log=log)
 
     def _plain_environment(self) -> dict[str, str]:
         """For children that need no secret of the server."""
@@ -226,11 +231,5 @@ class System:
         return f"mqtt://{user}:{quote(password, safe='')}@{LOOPBACK}:{self.broker_port}"
 
     def _web_answers(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status < 500
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        answer = probe.get(self.port, "/healthz", timeout=5)
+        return answer is not None and answer[0] == 200

@@ -15,14 +15,7 @@ class Secrets:
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "secrets.json"
-        try:
-            self._known: dict[str, str] = json.loads(self.path.read_text())
-        except FileNotFoundError:
-            self._known = {}
-        except ValueError:
-            raise RuntimeError(
-                f"{self.path} is damaged: restore it, or delete it (everybody must sign in again)"
-            ) from None
+        self._known = self._read()
 
     @property
     def secret_key(self) -> str:
@@ -44,6 +37,19 @@ class Secrets:
 
     def _get(self, name: str, make: Callable[[], str]) -> str:
         if name not in self._known:
+            # Another process of the same start may have added some since.
+            self._known = self._read()
+        if name not in self._known:
             self._known[name] = make()
             write_private_json(self.path, self._known)
         return self._known[name]
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.path.read_text()))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise RuntimeError(
+                f"{self.path} is damaged: restore it, or delete it (everybody must sign in again)"
+            ) from None

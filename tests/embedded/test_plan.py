@@ -71,6 +71,15 @@ def test_secrets_are_private_kept_and_different(tmp_path: Path) -> None:
     assert again.bridge_password("rabat", "pi-1") == first.bridge_password("rabat", "pi-1")
 
 
+def test_two_holders_of_the_secrets_do_not_undo_one_another(tmp_path: Path) -> None:
+    one, other = Secrets(tmp_path), Secrets(tmp_path)
+    made = one.bridge_password("tanger", "pi-1")
+    assert other.broker_password
+    assert (
+        other.bridge_password("tanger", "pi-1") == made == Secrets(tmp_path).bridge_password("tanger", "pi-1")
+    )
+
+
 def test_damaged_secrets_are_not_replaced_in_silence(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text('{"secret_key": ')
     with pytest.raises(RuntimeError, match=r"secrets\.json is damaged"):
