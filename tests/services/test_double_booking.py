@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -22,6 +24,12 @@ OVERLAPS = """
 """
 
 
+def everybody_posts(
+    clients: list[HttpClient], body: dict[str, str], **headers: str
+) -> list[tuple[int, dict[str, Any]]]:
+    return at_once([partial(client.post, "/api/v1/bookings", body, **headers) for client in clients])
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_of_sixteen_at_once_exactly_one_books(
     api: Apis, cast: Cast, sessions: sessionmaker[Session], database_url: str, tmp_path: Path, workers: int
@@ -37,7 +45,7 @@ def test_of_sixteen_at_once_exactly_one_books(
                 "starts_at": starts.isoformat(),
                 "ends_at": (starts + timedelta(hours=1)).isoformat(),
             }
-            answers = at_once([lambda c=client: c.post("/api/v1/bookings", body) for client in clients])
+            answers = everybody_posts(clients, body)
             assert Counter(status for status, _ in answers) == {201: 1, 409: CLIENTS - 1}, n
             for status, problem in answers:
                 if status == 409:
@@ -75,7 +83,7 @@ def test_two_places_of_one_machine_take_two_bookings_of_many(
                 "starts_at": starts.isoformat(),
                 "ends_at": (starts + timedelta(hours=1)).isoformat(),
             }
-            answers = at_once([lambda c=client: c.post("/api/v1/bookings", body) for client in clients])
+            answers = everybody_posts(clients, body)
             assert Counter(status for status, _ in answers) == {201: 2, 409: 6}
         for client in clients:
             client.close()
@@ -92,12 +100,7 @@ def test_the_same_key_sent_at_once_books_once(api: Apis, database_url: str, tmp_
     }
     with serving(database_url, tmp_path, workers=2) as base_url:
         clients = [HttpClient(base_url, api.token("amina")) for _ in range(8)]
-        answers = at_once(
-            [
-                lambda c=client: c.post("/api/v1/bookings", body, **{"Idempotency-Key": "once"})
-                for client in clients
-            ]
-        )
+        answers = everybody_posts(clients, body, **{"Idempotency-Key": "once"})
         for client in clients:
             client.close()
     assert {status for status, _ in answers} == {201}

@@ -39,7 +39,7 @@ class HttpClient:
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Start all of them at the same moment, each in a thread; their results in order. Re-raises the first error."""
+    """Start all of them at the same moment, each in a thread; results in order, or the first error."""
     barrier = threading.Barrier(len(works))
     results: list[Any] = [None] * len(works)
     errors: list[BaseException] = []

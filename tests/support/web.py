@@ -40,7 +40,8 @@ def serving(database_url: str, directory: Path, workers: int = 1, **environ: str
         )
     try:
         ready = wait_until(lambda: server.poll() is not None or _ready(port), 30)
-        assert ready and server.poll() is None, f"the web part did not start:\n{log.read_text()}"
+        assert ready, "the web part does not answer"
+        assert server.poll() is None, f"the web part did not start:\n{log.read_text()}"
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -1,0 +1,169 @@
+"""When a lab is open, over ordinary days, midnight, and the days on which the clock moves."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fablab.machines.rules import OpenHours, Span, covers, open_days, open_spans
+
+CASABLANCA = "Africa/Casablanca"
+# Ramadan 1448: at 02:00 UTC the clock goes back from +01 to +00, and forward again five weeks later.
+BACK, FORWARD = date(2027, 2, 7), date(2027, 3, 14)
+NINE_TO_SIX = [OpenHours(weekday, time(9), time(18)) for weekday in range(7)]
+ZONES = (CASABLANCA, "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu")
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
+def day_of(day: date, zone: str = CASABLANCA) -> tuple[datetime, datetime]:
+    midnight = datetime.combine(day, time(0), ZoneInfo(zone))
+    return midnight, datetime.combine(day + timedelta(days=1), time(0), ZoneInfo(zone))
+
+
+def seconds(spans: list[Span]) -> float:
+    return sum((span.ends_at - span.starts_at).total_seconds() for span in spans)
+
+
+def test_no_opening_means_closed() -> None:
+    assert open_spans([], CASABLANCA, utc(2027, 1, 1), utc(2027, 2, 1)) == []
+
+
+def test_an_empty_range_has_no_spans() -> None:
+    assert open_spans(NINE_TO_SIX, CASABLANCA, utc(2027, 1, 2), utc(2027, 1, 1)) == []
+
+
+def test_a_day_is_open_in_the_labs_wall_time() -> None:
+    spans = open_spans(NINE_TO_SIX, CASABLANCA, *day_of(date(2027, 1, 30)))
+    assert spans == [Span(utc(2027, 1, 30, 8), utc(2027, 1, 30, 17))]
+
+
+def test_in_ramadan_the_same_wall_time_is_another_instant() -> None:
+    spans = open_spans(NINE_TO_SIX, CASABLANCA, *day_of(date(2027, 2, 20)))
+    assert spans == [Span(utc(2027, 2, 20, 9), utc(2027, 2, 20, 18))]
+
+
+@pytest.mark.parametrize(("day", "hours"), [(BACK, 25), (FORWARD, 23), (date(2027, 2, 20), 24)])
+def test_a_lab_that_never_closes_is_open_for_as_long_as_the_day_is(day: date, hours: int) -> None:
+    always = [OpenHours(weekday, time(0), time(0)) for weekday in range(7)]
+    assert seconds(open_spans(always, CASABLANCA, *day_of(day))) == hours * 3600
+
+
+def test_closing_at_midnight_joins_the_next_day() -> None:
+    week = [OpenHours(0, time(20), time(0)), OpenHours(1, time(0), time(2))]
+    spans = open_spans(week, CASABLANCA, utc(2027, 1, 4), utc(2027, 1, 6))
+    assert spans == [Span(utc(2027, 1, 4, 19), utc(2027, 1, 5, 1))]
+
+
+def test_an_opening_inside_the_skipped_hour_begins_and_ends_with_the_skip() -> None:
+    skip = utc(2027, 3, 14, 2)
+    opens_in_it = open_spans([OpenHours(6, time(2, 30), time(6))], CASABLANCA, *day_of(FORWARD))
+    assert opens_in_it == [Span(skip, utc(2027, 3, 14, 5))]
+    closes_in_it = open_spans([OpenHours(6, time(1), time(2, 30))], CASABLANCA, *day_of(FORWARD))
+    assert closes_in_it == [Span(utc(2027, 3, 14, 1), skip)]
+    assert open_spans([OpenHours(6, time(2, 10), time(2, 50))], CASABLANCA, *day_of(FORWARD)) == []
+
+
+def test_in_the_hour_that_comes_twice_it_opens_first_and_closes_last() -> None:
+    # 02:00-03:00 wall time comes at 01:00 UTC and again at 02:00 UTC.
+    spans = open_spans([OpenHours(6, time(2, 30), time(6))], CASABLANCA, *day_of(BACK))
+    assert spans == [Span(utc(2027, 2, 7, 1, 30), utc(2027, 2, 7, 6))]
+    spans = open_spans([OpenHours(6, time(0), time(2, 30))], CASABLANCA, *day_of(BACK))
+    assert spans == [Span(utc(2027, 2, 6, 23), utc(2027, 2, 7, 2, 30))]
+
+
+def test_a_range_cuts_what_it_touches() -> None:
+    spans = open_spans(NINE_TO_SIX, CASABLANCA, utc(2027, 1, 4, 10), utc(2027, 1, 5, 9))
+    assert spans == [
+        Span(utc(2027, 1, 4, 10), utc(2027, 1, 4, 17)),
+        Span(utc(2027, 1, 5, 8), utc(2027, 1, 5, 9)),
+    ]
+
+
+def test_closed_days_are_listed_too() -> None:
+    days = list(open_days([OpenHours(0, time(9), time(18))], CASABLANCA, utc(2027, 1, 4), utc(2027, 1, 6)))
+    assert [(day.on, len(day.spans)) for day in days] == [
+        (date(2027, 1, 4), 1),
+        (date(2027, 1, 5), 0),
+        (date(2027, 1, 6), 0),
+    ]
+
+
+def test_a_span_is_covered_only_whole() -> None:
+    spans = [Span(utc(2027, 1, 4, 8), utc(2027, 1, 4, 17))]
+    assert covers(spans, spans[0])
+    assert not covers(spans, Span(utc(2027, 1, 4, 8), utc(2027, 1, 4, 17, 1)))
+    assert not covers([], spans[0])
+
+
+walls = st.times().map(lambda wall: wall.replace(second=0, microsecond=0))
+
+
+@st.composite
+def weeks(draw: st.DrawFn) -> list[OpenHours]:
+    """A week of openings that do not overlap, closing at midnight at times."""
+    week = []
+    for weekday in range(7):
+        cuts = sorted(draw(st.sets(walls, max_size=4)))
+        pairs = list(zip(cuts[::2], cuts[1::2], strict=False))
+        week += [OpenHours(weekday, opens, closes) for opens, closes in pairs]
+        if len(cuts) % 2:
+            week.append(OpenHours(weekday, cuts[-1], time(0)))
+    return week
+
+
+def between(first: str, last: str) -> st.SearchStrategy[datetime]:
+    return st.datetimes(datetime.fromisoformat(first), datetime.fromisoformat(last), timezones=st.just(UTC))
+
+
+# Around the changes of the clock in the zones above.
+near_changes = st.one_of(
+    between("2027-02-05", "2027-02-09"),
+    between("2027-03-12", "2027-03-16"),
+    between("2027-03-27", "2027-04-05"),
+    between("2027-10-01", "2027-11-09"),
+)
+
+
+@given(weeks(), st.sampled_from(ZONES), near_changes, st.integers(0, 5 * 86400))
+def test_spans_are_sorted_apart_and_inside_the_range(
+    week: list[OpenHours], zone: str, since: datetime, length_s: int
+) -> None:
+    until = since + timedelta(seconds=length_s)
+    spans = open_spans(week, zone, since, until)
+    assert all(since <= span.starts_at < span.ends_at <= until for span in spans)
+    assert all(a.ends_at < b.starts_at for a, b in pairwise(spans))
+
+
+@given(weeks(), st.sampled_from(ZONES), near_changes)
+def test_an_instant_is_open_when_its_wall_time_is(week: list[OpenHours], zone: str, at: datetime) -> None:
+    """Outside hours that come twice, being open is a question of the wall clock alone."""
+    wall = at.astimezone(ZoneInfo(zone))
+    other = wall.replace(fold=1 - wall.fold)
+    twice = wall.utcoffset() != other.utcoffset()
+    by_wall = any(
+        each.weekday == wall.weekday()
+        and each.opens <= wall.time()
+        and (wall.time() < each.closes or each.closes == time(0))
+        for each in week
+    )
+    spans = open_spans(week, zone, at - timedelta(days=2), at + timedelta(days=2))
+    is_open = any(span.starts_at <= at < span.ends_at for span in spans)
+    assert is_open == by_wall or (twice and is_open)
+
+
+@given(weeks(), st.sampled_from(ZONES), near_changes, st.integers(1, 4 * 86400), st.integers(1, 4 * 86400))
+def test_two_ranges_that_meet_hold_the_same_as_one(
+    week: list[OpenHours], zone: str, since: datetime, first_s: int, second_s: int
+) -> None:
+    middle = since + timedelta(seconds=first_s)
+    until = middle + timedelta(seconds=second_s)
+    parts = open_spans(week, zone, since, middle) + open_spans(week, zone, middle, until)
+    assert seconds(parts) == pytest.approx(seconds(open_spans(week, zone, since, until)))
