@@ -5,12 +5,35 @@ from __future__ import annotations
 import click
 
 from fablab import __version__
+from fablab.commands.backup import backup, restore
+from fablab.commands.bridges import bridge, broker
+from fablab.commands.doctor import doctor
+from fablab.commands.door import Commands
+from fablab.commands.figures import rollup, sample
+from fablab.commands.people import member, token
+from fablab.commands.serve import scheduler, web
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(__version__)
 def main() -> None:
     """Booking of machines and telemetry from machines, in one system."""
+
+
+for command in (
+    web,
+    scheduler,
+    sample,
+    member,
+    token,
+    bridge,
+    broker,
+    rollup,
+    backup,
+    restore,
+    doctor,
+):
+    main.add_command(command)
 
 
 @main.command()

@@ -7,11 +7,13 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Select, cast, func, literal, select
+from sqlalchemy import ColumnElement, Date, Select, cast, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from fablab.bookings.models import Booking, BookingChange
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Kind, Lab, Machine, Region
+from fablab.usage.models import UsageSession
 from fablab.utilisation.models import MachineHour
 from fablab.utilisation.rules import BUCKETS, BY, Counts
 
@@ -54,6 +56,27 @@ def utilisation(
     rows = [_row(found) for found in session.execute(query)]
     order = (lambda row: int(row.key)) if by == "hour_of_week" else (lambda row: row.key)
     return sorted(rows, key=lambda row: (order(row), row.starts_on, row.starts_at or since))
+
+
+def late_changes(session: Session, changed_since: datetime, before: datetime) -> dict[int, datetime]:
+    """Machines whose hours before ``before`` may be counted wrongly, with the earliest such instant.
+
+    Those with a session that is still open and began before, and those with a booking that began before and
+    was changed lately.
+    """
+    open_sessions = select(UsageSession.machine_id, UsageSession.started_at.label("at")).where(
+        UsageSession.ended_at.is_(None), UsageSession.started_at < before
+    )
+    changed_bookings = (
+        select(Booking.machine_id, Booking.starts_at)
+        .join(BookingChange, BookingChange.booking_id == Booking.id)
+        .where(BookingChange.at >= changed_since, Booking.starts_at < before)
+    )
+    touched = union_all(open_sessions, changed_bookings).subquery()
+    rows = session.execute(
+        select(touched.c.machine_id, func.min(touched.c.at).label("at")).group_by("machine_id")
+    )
+    return {row.machine_id: row.at for row in rows}
 
 
 def _sums(by: str, bucket: str, since: datetime) -> Select[Any]:
