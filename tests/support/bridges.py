@@ -137,10 +137,17 @@ class StandIn:
     """A bridge on a real broker that keeps every message until the server has committed it.
 
     It sends a window of messages after the committed one, and sends again from there on each connection
-    and when nothing has moved for ``patience_s``.
+    and when nothing has moved for ``patience_s``. Numbers in ``lost`` it never sends.
     """
 
-    def __init__(self, url: str, outbox: Outbox, patience_s: float = 2.0, window: int = 400) -> None:
+    def __init__(
+        self,
+        url: str,
+        outbox: Outbox,
+        patience_s: float = 2.0,
+        window: int = 400,
+        lost: frozenset[int] = frozenset(),
+    ) -> None:
         from fablab.mqtt.client import address
 
         self._address = address(url)
@@ -150,6 +157,7 @@ class StandIn:
         self.sent = 0
         self._patience_s = patience_s
         self._window = window
+        self._lost = lost
         self._moved_at = time.monotonic()
         self._again = threading.Event()
         self._stop = threading.Event()
@@ -218,7 +226,8 @@ class StandIn:
                 if not self._client.is_connected():
                     break
                 topic, payload = self.messages[following - 1]
-                self._client.publish(topic, payload, qos=1)
+                if following not in self._lost:
+                    self._client.publish(topic, payload, qos=1)
                 self.sent = max(self.sent, following)
                 following += 1
 
