@@ -1,0 +1,129 @@
+"""Accounts, passwords and tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fablab.clock import utc_now
+from fablab.errors import Code, DomainError
+from fablab.members.models import Audit, Member, Token
+from fablab.members.queries import actor_of, find_token, member_by_email, tokens_of
+from fablab.members.service import (
+    add_member,
+    add_token,
+    revoke_token,
+    set_password,
+    verify_password,
+)
+from tests.fixtures_cast import PASSWORD, Cast
+
+
+@pytest.mark.parametrize(
+    ("email", "name", "role", "lab", "field"),
+    [
+        ("nobody", "N", "maker", None, "email"),
+        ("x@" + "y" * 260, "N", "maker", None, "email"),
+        ("n@example.org", " ", "maker", None, "name"),
+        ("n@example.org", "N", "king", None, "role"),
+        ("n@example.org", "N", "manager", None, "lab"),
+        ("n@example.org", "N", "maker", 1, "lab"),
+    ],
+)
+def test_a_wrong_account_is_refused(
+    session: Session, email: str, name: str, role: str, lab: int | None, field: str
+) -> None:
+    with pytest.raises(DomainError) as refused:
+        add_member(session, email, name, role, utc_now(), lab_id=lab)
+    assert [each.field for each in refused.value.refusals] == [field]
+    assert session.scalars(select(Member)).all() == []
+
+
+def test_an_account_gets_its_role_and_can_sign_in(session: Session, cast: Cast) -> None:
+    made = add_member(
+        session,
+        "Hind@example.org",
+        "Hind",
+        "manager",
+        utc_now(),
+        lab_id=cast.labs["rabat"],
+        password="a" * 12,
+    )
+    actor = actor_of(session, made)
+    assert actor is not None
+    assert actor.managed_labs == {cast.labs["rabat"]}
+    found = verify_password(session, "hind@EXAMPLE.org", "a" * 12)
+    assert found is not None
+    assert found.id == made
+    assert "member.add" in session.scalars(select(Audit.action)).all()
+
+
+def test_adding_again_adds_the_role_only(session: Session, cast: Cast) -> None:
+    for _ in range(2):
+        assert add_member(session, "amina@EXAMPLE.org", "A", "operator", utc_now()) == cast.members["amina"]
+    actor = actor_of(session, cast.members["amina"])
+    assert actor is not None
+    assert (actor.maker, actor.operator, actor.name) == (True, True, "Amina")
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("amina@example.org", "wrong"), ("amina@example.org", ""), ("nobody@example.org", PASSWORD)],
+)
+def test_a_wrong_password_and_an_unknown_account_get_the_same_answer(
+    session: Session, cast: Cast, email: str, password: str
+) -> None:
+    assert verify_password(session, email, password) is None
+
+
+def test_an_account_without_password_or_not_active_cannot_sign_in(session: Session, cast: Cast) -> None:
+    member = session.get_one(Member, cast.members["amina"])
+    member.active = False
+    session.flush()
+    assert verify_password(session, "amina@example.org", PASSWORD) is None
+    member.active, member.password_hash = True, None
+    session.flush()
+    assert verify_password(session, "amina@example.org", "nobody has this password") is None
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 201])
+def test_a_password_has_bounds(session: Session, cast: Cast, password: str) -> None:
+    with pytest.raises(DomainError) as refused:
+        set_password(session, cast.members["amina"], password, utc_now())
+    assert refused.value.refusals[0].field == "password"
+
+
+def test_a_token_is_found_by_its_text_and_stored_only_as_digest(session: Session, cast: Cast) -> None:
+    now = utc_now()
+    made, plain = add_token(session, cast.members["amina"], "laptop", "read", now, days=30)
+    found = find_token(session, plain, now)
+    assert found is not None
+    assert (found.actor.name, found.actor.read_only) == ("Amina", True)
+    assert plain.encode() not in session.get_one(Token, made.id).digest
+    assert [each.name for each in tokens_of(session, cast.members["amina"], now)] == ["laptop"]
+
+
+def test_a_token_ends_by_time_by_revocation_and_with_its_member(session: Session, cast: Cast) -> None:
+    now = utc_now()
+    made, plain = add_token(session, cast.members["amina"], "laptop", "write", now, days=1)
+    assert find_token(session, plain, now + timedelta(days=1)) is None
+    assert find_token(session, plain + "x", now) is None
+    with pytest.raises(DomainError) as refused:
+        revoke_token(session, cast.actors["youssef"], made.id, now)
+    assert refused.value.code is Code.NOT_FOUND
+    assert find_token(session, plain, now) is not None
+    revoke_token(session, cast.actors["amina"], made.id, now)
+    assert find_token(session, plain, now) is None
+    _, other = add_token(session, cast.members["amina"], "phone", "write", now)
+    session.get_one(Member, cast.members["amina"]).active = False
+    session.flush()
+    assert find_token(session, other, now) is None
+
+
+def test_members_are_found_in_any_case(session: Session, cast: Cast) -> None:
+    found = member_by_email(session, " AMINA@example.org ")
+    assert found is not None
+    assert found.id == cast.members["amina"]
