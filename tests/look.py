@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,6 +65,72 @@ def visitor(browser: Browser, base: str, size: tuple[int, int], who: str | None,
     context.close()
 
 
+def a_past_booking(page: Page, base: str) -> None:
+    page.goto(f"{base}/bookings")
+    page.locator(".past h3 a").first.click()
+    page.wait_for_url("**/bookings/*")
+
+
+def just_booked(page: Page, base: str) -> None:
+    page.goto(f"{base}/bookings")
+    href = page.locator(".booking-row:not(.past) h3 a").first.get_attribute("href")
+    page.goto(f"{base}{href}?made=1")
+
+
+def cancelling(page: Page, base: str) -> None:
+    page.goto(f"{base}/bookings")
+    page.locator("confirm-sheet a").last.click()
+    page.wait_for_selector("dialog[open]")
+
+
+def refused(page: Page, base: str) -> None:
+    page.goto(f"{base}/machines/tanger-laser-1?day=2020-01-31&time=03:00")
+    page.evaluate("document.querySelector('#day').removeAttribute('min')")
+    page.click("#book button[type=submit]")
+    page.wait_for_selector("[role=alert]")
+
+
+def clashing(page: Page, base: str) -> None:
+    """Ask for a time that somebody else has, as the calendar tells."""
+    for number in range(1, 5):
+        taken = page.request.get(f"{base}/api/v1/machines/tanger-prusa-{number}/calendar").json()["items"]
+        others = [each for each in taken if not each["mine"] and each["state"] == "confirmed"]
+        if others:
+            day, time = others[-1]["starts_at"][:10], others[-1]["starts_at"][11:16]
+            page.goto(f"{base}/machines/tanger-prusa-{number}?day={day}&time={time}")
+            page.click("#book button[type=submit]")
+            page.wait_for_selector(".choices")
+            return
+    print("    nobody has booked a printer in Tanger: no picture of a clash")
+
+
+def account_menu(page: Page, base: str) -> None:
+    page.goto(base)
+    page.click("account-menu summary")
+
+
+# What takes more than an address; none of it changes any data.
+SCENES: tuple[tuple[str, Callable[[Page, str], None], str], ...] = (
+    ("booking-past", a_past_booking, "amina"),
+    ("booking-made", just_booked, "amina"),
+    ("booking-cancelling", cancelling, "amina"),
+    ("booking-refused", refused, "amina"),
+    ("booking-clash", clashing, "amina"),
+    ("account-menu", account_menu, "salma"),
+)
+
+
+def picture(page: Page, size: tuple[int, int], target: Path) -> None:
+    """As tall as the page, so that the bar at the bottom of a phone stays at the bottom."""
+    page.wait_for_timeout(900)
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size[0], "height": max(size[1], tall)})
+    page.screenshot(path=target)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    print(f"{target}{f'  OVERFLOWS by {wide}px' if wide > 0 else ''}")
+
+
 def look(base: str, out: Path, only: str, dark: bool) -> None:
     """Take every picture whose name contains ``only``."""
     out.mkdir(parents=True, exist_ok=True)
@@ -72,17 +138,18 @@ def look(base: str, out: Path, only: str, dark: bool) -> None:
         browser = launch(playwright)
         for size_name, size in SIZES.items():
             for who in dict.fromkeys(who for _, _, who in PAGES):
-                wanted = [(name, path) for name, path, viewer in PAGES if viewer == who and only in name]
-                if not wanted:
+                places = [(name, path) for name, path, viewer in PAGES if viewer == who and only in name]
+                scenes = [(name, play) for name, play, viewer in SCENES if viewer == who and only in name]
+                if not places and not scenes:
                     continue
+                end = f"-{size_name}{'-dark' if dark else ''}.png"
                 with visitor(browser, base, size, who, dark) as page:
-                    for name, path in wanted:
+                    for name, path in places:
                         page.goto(base + path)
-                        page.wait_for_timeout(900)
-                        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-                        target = out / f"{name}-{size_name}{'-dark' if dark else ''}.png"
-                        page.screenshot(path=target, full_page=True)
-                        print(f"{target}{f'  OVERFLOWS by {wide}px' if wide > 0 else ''}")
+                        picture(page, size, out / f"{name}{end}")
+                    for name, play in scenes:
+                        play(page, base)
+                        picture(page, size, out / f"{name}{end}")
         browser.close()
 
 

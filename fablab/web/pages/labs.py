@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from itertools import groupby
 
@@ -23,7 +24,15 @@ def home() -> str:
     """Every lab: open or closed, and how many machines of each kind are free now."""
     now = utc_now()
     session, actor = reading()
-    labs = machines.labs(session)
+    recent = Counter(
+        booking.lab_slug
+        for booking in bookings.bookings_of(session, actor.member_id, newest_first=True, limit=30)
+    )
+    # One's own lab first: the one managed, or booked in most of late.
+    labs = sorted(
+        machines.labs(session),
+        key=lambda lab: (lab.id not in actor.managed_labs, -recent[lab.slug], lab.names["en"]),
+    )
     all_tiles = tiles(session, actor, machines.machines(session), now, settings())
     by_lab = {lab.slug: [tile for tile in all_tiles if tile.machine.lab_slug == lab.slug] for lab in labs}
     coming = [

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from uuid import UUID
-
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -16,37 +13,43 @@ from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.members.rules import Actor, may_cancel_booking, may_see_booking
-from fablab.usage import queries as usage
-from fablab.usage.queries import JobView
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
+from fablab.web.pages.really import really_done, really_done_by
 from fablab.web.pages.tiles import tiles
 
-PAST_SHOWN = 40
-USAGE_SINCE = timedelta(days=1)
+PAST_SHOWN = 12
+PAST_MOST = 600
 LIVE_STATES = ("requested", "confirmed", "started")
 REASON_MAX = 500
 
 
 @blueprint.get("/bookings")
 def my_bookings() -> str:
-    """What is coming, what was, and beside the past what the machines say was really done."""
+    """What is coming, what was, and beside the past what the machines say was really done.
+
+    ``?past=N`` shows N past ones.
+    """
     session, actor = reading()
     now = utc_now()
     upcoming = bookings.bookings_of(session, actor.member_id, since=now)
-    past = bookings.bookings_of(
-        session, actor.member_id, until=now, newest_first=True, limit=PAST_SHOWN + len(upcoming)
-    )
     coming = [each for each in upcoming if each.state in LIVE_STATES]
-    shown = {each.id for each in coming}
-    past = [each for each in past if each.id not in shown][:PAST_SHOWN]
+    wanted = min(max(request.args.get("past", PAST_SHOWN, type=int), PAST_SHOWN), PAST_MOST)
+    begun = {each.id for each in coming if each.starts_at < now}
+    past = bookings.bookings_of(
+        session, actor.member_id, until=now, newest_first=True, limit=wanted + len(begun) + 1
+    )
+    past = [each for each in past if each.id not in begun]
+    more = wanted + PAST_SHOWN if len(past) > wanted and wanted < PAST_MOST else None
+    past = past[:wanted]
     return render_template(
         "my_bookings.html",
         now=now,
         coming=coming,
         past=past,
-        jobs=_jobs_of(session, actor, [*coming, *past]),
+        more=more,
+        really=really_done_by(session, actor.member_id, [*coming, *past]),
         lab_names={lab.slug: lab.names["en"] for lab in machines.labs(session)},
     )
 
@@ -72,8 +75,7 @@ def booking(booking_id: int) -> str:
         made="made" in request.args and live,
         mine=found.member_id == actor.member_id,
         may_cancel=_may_cancel(actor, found),
-        jobs=usage.jobs(session, booking_id=found.id).items,
-        sessions=usage.usage_sessions(session, booking_id=found.id).items,
+        really=really_done(session, found.id),
         history=bookings.history(session, found.id),
     )
 
@@ -122,23 +124,3 @@ def _may_cancel(actor: Actor, found: BookingView) -> bool:
         and found.ends_at > utc_now()
         and may_cancel_booking(actor, found.member_id, found.lab_id)
     )
-
-
-def _jobs_of(session: Session, actor: Actor, shown: list[BookingView]) -> dict[int, list[JobView]]:
-    """The jobs done in these bookings, oldest first, by booking."""
-    if not shown:
-        return {}
-    by_booking: dict[int, list[JobView]] = {}
-    seen: set[UUID] = set()
-    earliest = min(each.starts_at for each in shown) - USAGE_SINCE
-    cursor = None
-    wanted = {each.id for each in shown}
-    while True:
-        page = usage.jobs(session, member_id=actor.member_id, since=earliest, limit=200, cursor=cursor)
-        for job in page.items:
-            if job.booking_id in wanted and job.id not in seen:
-                seen.add(job.id)
-                by_booking.setdefault(job.booking_id, []).insert(0, job)
-        if page.next is None:
-            return by_booking
-        cursor = page.next

@@ -110,7 +110,8 @@ def _choice(session: Session, actor: Actor) -> Choice:
     today = utc_now().astimezone(ZoneInfo(zone)).date()
     period = request.args.get("period", "30")
     first, last = _dates(request.args.get("from", ""), request.args.get("to", ""), today)
-    if period == "own" and first and last:
+    if period == "own":
+        first, last = (first, last) if first and last else (today - timedelta(days=29), today)
         return Choice(lab, labs, period, first, last, zone)
     if period not in PERIODS:
         period = "30"

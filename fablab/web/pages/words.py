@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 
@@ -39,11 +40,36 @@ OUTCOMES = {
     "cancelled": Word("Cancelled", "x"),
     "interrupted": Word("Interrupted", "wifi-off", "warn"),
 }
+UNITS = {"mm": "mm", "w": "W", "c": "°C"}
 KIND_ICONS = {"3d-printer": "printer", "laser-cutter": "flame"}
 
 
 def kind_icon(slug: str) -> str:
     return KIND_ICONS.get(slug, "tool")
+
+
+def inside(name: str) -> str:
+    """A name in the middle of a sentence: "laser cutter", but "3D printer"."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
+
+
+def capabilities(known: Mapping[str, Any]) -> list[str]:
+    """What a machine can, in words: {"nozzle_mm": 0.4, "materials": ["PLA"]} gives "nozzle 0.4 mm", "PLA"."""
+    texts = []
+    for name, value in known.items():
+        words, _, unit = name.rpartition("_")
+        if isinstance(value, bool):
+            texts += [name.replace("_", " ")] if value else []
+        elif isinstance(value, int | float):
+            is_unit = unit in UNITS and words
+            texts.append(f"{words.replace('_', ' ')} {value:g} {UNITS[unit]}" if is_unit else f"{name} {value:g}")
+        elif isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            texts.append(", ".join(value))
+        elif isinstance(value, list | tuple) and all(isinstance(each, int | float) for each in value):
+            texts.append(" × ".join(f"{each:g}" for each in value) + (f" {UNITS[unit]}" if unit in UNITS else ""))
+    return texts
 
 
 def length(seconds: float | None) -> str:
@@ -129,7 +155,7 @@ def zone_name(zone: str, place: str, now: datetime) -> str:
     offset = now.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
     hours_off, minutes_off = divmod(int(offset.total_seconds()) // 60, 60)
     shown = f"UTC{hours_off:+d}" + (f":{minutes_off:02}" if minutes_off else "")
-    return f"Times are {place} time ({zone}, {shown})."
+    return f"Times are those of {place} ({zone}, {shown})."
 
 
 def iso(at: datetime) -> str:

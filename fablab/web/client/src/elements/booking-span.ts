@@ -6,12 +6,14 @@ class BookingSpan extends HTMLElement {
   connectedCallback() {
     this.addEventListener('input', this.#tell)
     document.addEventListener('fablab:pick', this.#pick)
+    document.addEventListener('fablab:calendar', this.#tell)
     this.#tell()
   }
 
   disconnectedCallback() {
     this.removeEventListener('input', this.#tell)
     document.removeEventListener('fablab:pick', this.#pick)
+    document.removeEventListener('fablab:calendar', this.#tell)
   }
 
   #field(name: string) {

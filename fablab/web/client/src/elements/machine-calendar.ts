@@ -14,6 +14,8 @@ interface Entry {
 const names: Record<string, string> = { booking: 'Booked', hold: 'Held', outage: 'Out of service', closure: 'Closed' }
 // The calendar knows no zones: it is given the lab's wall time, which is what stands before the offset.
 const wall = (instant: string) => instant.slice(0, 16)
+// A day more on either side, whatever the lab's offset is; what lies outside is not drawn.
+const around = (date: string, days: number) => new Date(Date.parse(`${date.slice(0, 10)}T00:00Z`) + days * 86_400_000).toISOString()
 
 /** `<machine-calendar machine src openings>`: the machine's week, a day at a time on a phone. */
 class MachineCalendar extends HTMLElement {
@@ -22,17 +24,19 @@ class MachineCalendar extends HTMLElement {
 
   connectedCallback() {
     const phone = matchMedia('(max-width: 767.98px)').matches
+    const today = new Date(`${this.dataset.today}T00:00Z`)
     this.replaceChildren()
     this.#calendar = createCalendar(this, [TimeGrid, List, Interaction], {
       view: phone ? 'timeGridDay' : 'timeGridWeek',
-      headerToolbar: { start: 'title', center: '', end: phone ? 'timeGridDay,listWeek prev,next' : 'today prev,next' },
-      buttonText: { today: 'This week', timeGridDay: 'Day', listWeek: 'Week', prev: 'Earlier', next: 'Later' },
-      titleFormat: phone ? { weekday: 'short', day: 'numeric', month: 'long' } : { day: 'numeric', month: 'long', year: 'numeric' },
+      headerToolbar: phone ? { start: 'prev,next', center: 'title', end: 'timeGridDay,listWeek' } : { start: 'title', center: '', end: 'today prev,next' },
+      buttonText: { today: 'From today', timeGridDay: 'Day', listWeek: 'Week', prev: 'Earlier', next: 'Later' },
+      titleFormat: phone ? { weekday: 'short', day: 'numeric', month: 'short' } : { day: 'numeric', month: 'long', year: 'numeric' },
       dayHeaderFormat: { weekday: 'short', day: 'numeric' },
       slotLabelFormat: { hour: '2-digit', minute: '2-digit' },
       eventTimeFormat: { hour: '2-digit', minute: '2-digit' },
       locale: 'en-GB',
-      firstDay: 1,
+      // The coming seven days, not the calendar's week: on a Sunday nobody wants to see six days that are over.
+      firstDay: today.getUTCDay() as 0 | 1 | 2 | 3 | 4 | 5 | 6,
       allDaySlot: false,
       height: phone ? '26rem' : '34rem',
       slotHeight: 22,
@@ -50,6 +54,7 @@ class MachineCalendar extends HTMLElement {
     })
     document.addEventListener('fablab:booking', this.#changed)
     document.addEventListener('fablab:span', this.#choose)
+    document.dispatchEvent(new CustomEvent('fablab:calendar'))
   }
 
   disconnectedCallback() {
@@ -71,7 +76,7 @@ class MachineCalendar extends HTMLElement {
   }
 
   async #entries(from: string, to: string): Promise<Calendar.EventInput[]> {
-    const query = new URLSearchParams({ from: `${from.slice(0, 19)}Z`, to: `${to.slice(0, 19)}Z` })
+    const query = new URLSearchParams({ from: around(from, -1), to: around(to, 1) })
     const answer = await fetch(`${this.getAttribute('src')}?${query}`, { headers: { accept: 'application/json' } })
     if (!answer.ok) return []
     const openings = JSON.parse(this.dataset.openings ?? '[]') as Opening[]

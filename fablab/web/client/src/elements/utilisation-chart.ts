@@ -1,9 +1,9 @@
-import { BarChart } from 'echarts/charts'
+import { BarChart, LineChart } from 'echarts/charts'
 import { AriaComponent, GridComponent, LegendComponent, TooltipComponent } from 'echarts/components'
 import { init, use, type EChartsType } from 'echarts/core'
 import { CanvasRenderer } from 'echarts/renderers'
 
-use([BarChart, GridComponent, LegendComponent, TooltipComponent, AriaComponent, CanvasRenderer])
+use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, AriaComponent, CanvasRenderer])
 
 const hours = (seconds: string | undefined) => Math.round(Number(seconds ?? 0) / 360) / 10
 
@@ -48,15 +48,28 @@ class UtilisationChart extends HTMLElement {
       legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 12, icon: 'roundRect', textStyle: { color: quiet } },
       // Drawn on the canvas: an HTML tooltip would need inline styles, which our content policy forbids.
       tooltip: { trigger: 'axis', renderMode: 'richText', valueFormatter: (value: unknown) => `${value as number} h` },
-      xAxis: [
-        { type: 'category', data: rows.map((row) => row.dataset.label ?? ''), axisTick: { show: false }, axisLine: { lineStyle: { color: line } }, axisLabel: { color: quiet, hideOverlap: true } },
-        { type: 'category', show: false, data: rows.map((row) => row.dataset.label ?? '') },
-      ],
+      xAxis: {
+        type: 'category',
+        data: rows.map((row) => row.dataset.label ?? ''),
+        axisTick: { show: false },
+        axisLine: { lineStyle: { color: line } },
+        axisLabel: { color: quiet, hideOverlap: true },
+      },
       yAxis: { type: 'value', axisLabel: { color: quiet, formatter: '{value} h' }, splitLine: { lineStyle: { color: line } } },
       series: [
-        bars('Available', 'available', line, { xAxisIndex: 1, barCategoryGap: '18%', z: 1 }),
-        bars('Booked', 'booked', colour('--app-chart-booked'), { z: 2, barGap: '10%', barCategoryGap: '38%' }),
-        bars('Used', 'used', colour('--tblr-primary'), { z: 2 }),
+        {
+          name: 'Available',
+          type: 'line',
+          step: 'middle',
+          symbol: 'none',
+          data: rows.map((row) => hours(row.dataset.available)),
+          itemStyle: { color: quiet },
+          lineStyle: { color: quiet, width: 1.5, type: 'dashed' },
+          areaStyle: { color: quiet, opacity: 0.06 },
+        },
+        // Used stands inside booked: what is left of the wider bar was booked for nothing.
+        bars('Booked', 'booked', colour('--app-chart-booked'), { barGap: '-77%', barWidth: '64%' }),
+        bars('Used', 'used', colour('--tblr-primary'), { barWidth: '34%' }),
       ],
     })
   }
