@@ -33,7 +33,7 @@ def begun_at(seen: JobSeen, asked_at: datetime) -> datetime:
     return asked_at - timedelta(seconds=seen.print_time_s or 0.0)
 
 
-def same_run(job: OpenJob, seen: JobSeen, asked_at: datetime) -> bool:
+def same_run(job: OpenJob, seen: JobSeen, asked_at: datetime, *, watched: bool = False) -> bool:
     """Whether the machine still shows the open job, and not a second run of the same file.
 
     1. Another file is another run.
@@ -41,12 +41,13 @@ def same_run(job: OpenJob, seen: JobSeen, asked_at: datetime) -> bool:
     3. A run that began when ours began is ours.
     4. The print time falls when a pause ends, as if the run had begun later. If it seems to have begun after
        we last looked and we did not leave it paused, it is another run: no pause fits between two looks.
+       Not so while push has `watched` it all along: then the new start would have been told.
     """
     if (seen.path or seen.file) != (job.path or job.file):
         return False
     if seen.position is not None and job.position is not None and seen.position < job.position:
         return False
-    if seen.print_time_s is None:
+    if seen.print_time_s is None or watched:
         return True
     begun = begun_at(seen, asked_at)
     if begun <= job.begun_at + SAME_START:

@@ -95,8 +95,9 @@ class _Step:
         )
         active = seen.job if seen.state in ACTIVE else None
         job = self.memory.job
-        if job is not None and (active is None or not same_run(job, active, seen.asked_at)):
-            if seen.push_alive and not job.gap and not self.waited_for_news(job):
+        watched = job is not None and seen.push_alive and not job.gap
+        if job is not None and (active is None or not same_run(job, active, seen.asked_at, watched=watched)):
+            if watched and not self.waited_for_news(job):
                 return
             found = verdict(job, seen)
             self.close(found.outcome, found.ended_at, found.print_time_s, found.reason)

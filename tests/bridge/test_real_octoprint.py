@@ -209,6 +209,21 @@ def test_twenty_prints_in_a_row_are_twenty_exact_jobs(
     assert len({job.id for job in jobs}) == 20
 
 
+@pytest.mark.parametrize("push", [False], indirect=False)
+def test_the_same_file_again_and_again_without_push(
+    watched: OctoPrintServer, server: ServerDouble, push: bool
+) -> None:
+    for _ in range(4):
+        watched.print_file("job_3s.gcode")
+        until(lambda: watched.state() == "Printing", 5)
+        until(lambda: watched.state() == "Operational", 15)
+    ended = until(lambda: (found := server.ended(ONE)) and len(found) >= 4 and found, 6)
+    assert [event.job.outcome.value for event in ended] == ["finished"] * 4
+    for event in ended:
+        assert abs(event.job.elapsed_s - event.job.print_time_s) < 1.0
+    assert kinds(server) == ["job_started", "job_ended"] * 4
+
+
 def test_a_restarted_bridge_keeps_the_running_job_and_learns_of_an_ended_one(
     printer: OctoPrintServer, broker: Mosquitto, server: ServerDouble, tmp_path: Path
 ) -> None:
