@@ -25,8 +25,8 @@ class Window:
     resend_after_s: float
     committed: int = 0
     next_seq: int = 1
-    server_online: bool = True
-    """Unknown counts as online: what is sent to nobody is sent again."""
+    server_online: bool = False
+    """Unknown counts as away: the server's presence is retained, so whoever listens is known at once."""
     offline_upto: int = 0
     """Messages up to this number were made while the line was down."""
     progress_mono: float = 0.0
@@ -37,6 +37,7 @@ class Window:
     def connected(self, now: float, last_seq: int) -> None:
         """A connection begins; everything stored so far was made without one."""
         self.offline_upto = max(self.offline_upto, last_seq)
+        self.server_online = False
         self.go_back(now)
 
     def go_back(self, now: float) -> None:

@@ -33,6 +33,7 @@ ORDER_S = 8.0
 
 _CODE = re.compile(r"\((\d{3})\)\s*\Z")
 _REFUSED_KEY = "OctoPrint refuses the API key (403)"
+_STRANGER = "something answers there, but it is not OctoPrint"
 
 
 class _Trouble(Exception):
@@ -135,7 +136,7 @@ class OctoPrintDriver:
                 printer = {}  # not connected to the printer: a normal state
             job = self._call(self._client.job_info)
             if not isinstance(printer, dict) or not isinstance(job, dict) or "state" not in job:
-                raise _Trouble("something answers there, but it is not OctoPrint")
+                raise _Trouble(_STRANGER)
             if not printer or read.part(printer, "state", "text") == job["state"]:
                 break
         return printer, job
@@ -204,7 +205,7 @@ class OctoPrintDriver:
         except TooLarge as error:
             raise _Trouble(str(error)) from None
         except requests.JSONDecodeError:
-            raise _Trouble("something answers there, but it is not OctoPrint") from None
+            raise _Trouble(_STRANGER) from None
         except requests.RequestException as error:
             raise _dead_line(error) from None
         except (TimeoutError, OSError) as error:
@@ -230,7 +231,7 @@ def _refusal(message: str) -> _Trouble:
         return _Trouble("answers with a redirect to another address")
     if status is not None and status >= 500:
         return _Trouble(f"OctoPrint answers with an error ({status})")
-    return _Trouble(f"something answers there, but it is not OctoPrint ({status})", status)
+    return _Trouble(f"{_STRANGER} ({status})" if status else _STRANGER, status)
 
 
 def _dead_line(error: Exception) -> _Trouble:
