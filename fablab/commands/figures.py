@@ -42,13 +42,14 @@ def sample() -> None:
 
 
 @sample.command("load")
-def load_sample() -> None:
+@click.option("--history/--no-history", default=True, help="Two months of bookings, jobs and sessions.")
+def load_sample(history: bool) -> None:
     """Load five labs with machines, people and two months of history into an empty database."""
     from fablab.sample.load import load
     from fablab.sample.people import CAST, PASSWORD
 
     with transaction() as session:
-        new = load(session, utc_now(), click.echo)
+        new = load(session, utc_now(), click.echo, history=history)
     if not new:
         click.echo("The sample network is there already; nothing was changed.")
         return

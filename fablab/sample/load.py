@@ -28,14 +28,15 @@ SEED = "fablab"
 Say = Callable[[str], None]
 
 
-def load(session: Session, now: datetime, say: Say = lambda line: None) -> bool:
+def load(session: Session, now: datetime, say: Say = lambda line: None, *, history: bool = True) -> bool:
     """Load the sample; False when it is there already, and then nothing is changed.
 
     1. places, machines, people and bridges (with passwords nobody knows: see `fablab bridge add`);
     2. bookings, sessions and jobs of 60 days, and bookings of the next 10;
     3. the machine hours of all of it.
 
-    ``say`` gets a line per step. Raises DomainError when the database has labs of its own.
+    Without ``history`` only the first step is done. ``say`` gets a line per step. Raises DomainError when the
+    database has labs of its own.
     """
     found = set(session.scalars(select(Lab.slug)))
     if found >= {lab.slug for lab in LABS}:
@@ -49,6 +50,18 @@ def load(session: Session, now: datetime, say: Say = lambda line: None) -> bool:
     machine_ids = _machines(session)
     member_ids = _people(session, now)
     _bridges(session, now)
+    if history:
+        _history(session, now, machine_ids, member_ids, say)
+    return True
+
+
+def _history(
+    session: Session,
+    now: datetime,
+    machine_ids: dict[str, tuple[int, int, int]],
+    member_ids: dict[str, int],
+    say: Say,
+) -> None:
     say(f"{DAYS_BACK} days of bookings, jobs and sessions")
     labs = {lab.slug: lab for lab in LABS}
     history = History()
@@ -62,7 +75,6 @@ def load(session: Session, now: datetime, say: Say = lambda line: None) -> bool:
     for since, until in chunks(first, last, timedelta(days=18)):
         hours += roll_up(session, None, since, until, now)
         say(f"  {hours} machine hours counted")
-    return True
 
 
 def _named(slug: str, name: Name) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Stack:
     def load_sample(self) -> None:
         """The sample network and its people, without history."""
         done = subprocess.run(
-            [sys.executable, "-m", "fablab", "sample", "load", "--days", "0"],
+            [sys.executable, "-m", "fablab", "sample", "load", "--no-history"],
             cwd=PROJECT,
             env=self.environment,
             capture_output=True,
