@@ -19,7 +19,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-import fablab.models  # noqa: F401  (every table must be known before the first query)
 from fablab.clock import utc_now
 from fablab.leader import SCHEDULER, Leader, leader_engine
 from fablab.logs import logger

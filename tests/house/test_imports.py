@@ -1,0 +1,117 @@
+"""Who may import whom. A red test here names the file that reaches where it should not."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# A library with a will of its own is known to one file (a few, where it has several sides); the rest of the house
+# speaks to that file. To add one: put it here and say in README what it is for.
+ONE_PLACE = {
+    "amqtt": {"fablab/embedded/broker.py"},
+    "apscheduler": {"fablab/scheduler.py"},
+    "argon2": {"fablab/members/passwords.py"},
+    "flask_login": {"fablab/web/auth.py"},
+    "flask_sqlalchemy": {"fablab/web/database.py"},
+    "octorest": {"firmware_bridge/drivers/octoprint.py"},
+    "paho": {"fablab/mqtt/client.py", "firmware_bridge/publisher.py"},
+    "prometheus_client": {"fablab/web/health.py"},
+    "structlog": {"fablab/logs.py"},
+    "websocket": {"firmware_bridge/drivers/octoprint_push.py"},
+}
+
+
+def sources(package: str) -> list[Path]:
+    return [path for path in (ROOT / package).rglob("*.py") if "node_modules" not in path.parts]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_import_contracts_hold() -> None:
+    """The contracts are in pyproject.toml, each named by the sentence it stands for."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[done.stdout.find("Broken contracts") :]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("fablab/*/rules.py")), ids=lambda path: path.parent.name)
+def test_rules_are_plain_python(path: Path) -> None:
+    """Rules decide about what they are given: no database, no web, no clock of their own."""
+    allowed = set(sys.stdlib_module_names) - {"sqlite3", "socket", "urllib", "http"}
+    for name in imports(path):
+        plain = name.partition(".")[0] in allowed
+        others = name.startswith("fablab.errors") or (name.startswith("fablab.") and ".rules" in name)
+        assert plain or others, f"{path.relative_to(ROOT)} imports {name}: pass it in as an argument"
+    assert "utc_now" not in path.read_text(encoding="utf-8"), "now is an argument"
+    assert ".now(" not in path.read_text(encoding="utf-8"), "now is an argument"
+
+
+def test_the_server_sees_only_the_bridge_s_wire() -> None:
+    for path in sources("fablab"):
+        for name in imports(path):
+            if name.startswith("firmware_bridge"):
+                assert name.startswith("firmware_bridge.wire"), f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("library", sorted(ONE_PLACE))
+def test_one_file_for_a_library(library: str) -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for package in ("fablab", "firmware_bridge")
+        for path in sources(package)
+        if any(name.partition(".")[0] == library for name in imports(path))
+    }
+    assert found == ONE_PLACE[library], f"{library} belongs in {sorted(ONE_PLACE[library])}"
+
+
+@pytest.mark.parametrize(
+    "package", ["fablab.scheduler", "fablab.mqtt.ingest", "fablab.embedded.run", "fablab.cli"]
+)
+def test_a_process_without_pages_loads_no_flask(package: str) -> None:
+    """Each import of Flask costs a process 15 MB that a small server does not have."""
+    code = f"import sys, {package}; print(*(m for m in ('flask', 'werkzeug', 'jinja2') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_bridge_starts_without_the_server_s_libraries() -> None:
+    """As on a Raspberry Pi, where none of these is installed."""
+    code = (
+        "import sys\n"
+        "for name in ('fablab', 'flask', 'sqlalchemy', 'psycopg', 'alembic', 'marshmallow', 'apscheduler'):\n"
+        "    sys.modules[name] = None\n"
+        "import pkgutil, importlib, firmware_bridge\n"
+        "for module in pkgutil.walk_packages(firmware_bridge.__path__, 'firmware_bridge.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_file_is_too_long() -> None:
+    """At 400 lines a file holds several thoughts: split it by verb."""
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for package in ("fablab", "firmware_bridge")
+        for path in sources(package)
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long

@@ -1,0 +1,107 @@
+"""Every setting is declared, explained and typed once; a bad one stops the start with one line."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fablab.settings import DEFAULTS, ROOT, SHORT_NAMES, Settings, SettingsError, load_settings
+
+
+def declared() -> list[tuple[str, str, str]]:
+    """(section, key, sentence) in the order of config/default.toml; keys in a row share the comment above."""
+    found, section, comment, fresh = [], "", "", False
+    for line in DEFAULTS.read_text(encoding="utf-8").splitlines():
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            section, comment = header[1], ""
+        elif line.startswith("#"):
+            comment = f"{comment} {line[1:].strip()}" if fresh else line[1:].strip()
+            fresh = True
+        elif key := re.match(r"(\w+) = ", line):
+            found.append((section, key[1], comment))
+            fresh = False
+        elif not line.strip():
+            comment, fresh = "", False
+    return found
+
+
+@pytest.mark.parametrize(("section", "key", "sentence"), declared())
+def test_a_setting_has_a_sentence_and_a_type(section: str, key: str, sentence: str) -> None:
+    assert len(sentence) > 15, f"[{section}] {key} in config/default.toml needs a comment above it"
+    value = getattr(getattr(load_settings({}), section), key)
+    assert isinstance(value, str | int | float)
+
+
+def test_the_file_and_the_types_name_the_same_settings() -> None:
+    typed = {
+        (section.name, field.name)
+        for section in dataclasses.fields(Settings)
+        for field in dataclasses.fields(getattr(load_settings({}), section.name))
+    }
+    assert {(section, key) for section, key, _ in declared()} == typed
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"FABLAB_BOOKINGS__MAX_S": "long"}, "FABLAB_BOOKINGS__MAX_S: must be a whole number, not 'long'"),
+        ({"FABLAB_BOOKINGS__MAX_S": "-1"}, "FABLAB_BOOKINGS__MAX_S: must not be negative"),
+        ({"FABLAB_BOOKINGS__MAXIMUM": "1"}, "there is no setting bookings.maximum"),
+        ({"FABLAB_CONFIG": "/nowhere/fablab.toml"}, "/nowhere/fablab.toml: cannot be read"),
+    ],
+)
+def test_a_bad_setting_is_named(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings(environ)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_later_places_win(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[bookings]\nmax_s = 7200\nmin_s = 300\n")
+    settings = load_settings({"FABLAB_CONFIG": str(own), "FABLAB_BOOKINGS__MIN_S": "60"})
+    assert (settings.bookings.max_s, settings.bookings.min_s) == (7200, 60)
+    own.write_text('[bookings]\nmax_s = "long"\n')
+    with pytest.raises(SettingsError, match=r"own.toml: \[bookings\] max_s: must be a whole number"):
+        load_settings({"FABLAB_CONFIG": str(own)})
+    own.write_text("[bookings\n")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        load_settings({"FABLAB_CONFIG": str(own)})
+
+
+@pytest.mark.parametrize(("name", "place"), SHORT_NAMES.items())
+def test_a_short_name_reaches_its_setting(name: str, place: tuple[str, str]) -> None:
+    value = getattr(getattr(load_settings({name: "text"}), place[0]), place[1])
+    assert value == "text"
+
+
+@pytest.mark.parametrize("command", [["web"], ["scheduler"], ["db", "upgrade"], ["sample", "load"]])
+def test_a_command_stops_at_a_bad_setting_with_one_line(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fablab", *command],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "FABLAB_BOOKINGS__MAX_S": "long"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: FABLAB_BOOKINGS__MAX_S: must be a whole number, not 'long'"
+
+
+def test_a_database_that_is_not_there_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fablab", "token", "add", "amina@example.org"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the database does not answer")
+    assert len(done.stderr.strip().splitlines()) == 1
