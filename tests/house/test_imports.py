@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# A library with a will of its own is known to one file (a few, where it has several sides); the rest of the house
-# speaks to that file. To add one: put it here and say in README what it is for.
+# A library with a will of its own is known to one file, and the rest of the house speaks to that file.
+# To add one: put it here and say in README what it is for.
 ONE_PLACE = {
     "amqtt": {"fablab/embedded/broker.py"},
     "apscheduler": {"fablab/scheduler.py"},

@@ -72,11 +72,13 @@ def unit(database_url: str) -> psycopg.Connection:  # type: ignore[type-arg]
     names = "(slug, name_fr, name_ar, name_en"
     connection.execute(f"INSERT INTO region {names}) VALUES ('r', 'r', 'r', 'r')")
     connection.execute(
-        f"INSERT INTO lab {names}, region_id, zone, address) VALUES ('l', 'l', 'l', 'l', 1, 'Africa/Casablanca', '')"
+        f"INSERT INTO lab {names}, region_id, zone, address)"
+        " VALUES ('l', 'l', 'l', 'l', 1, 'Africa/Casablanca', '')"
     )
     connection.execute(f"INSERT INTO kind {names}) VALUES ('k', 'k', 'k', 'k')")
     connection.execute(
-        "INSERT INTO machine (slug, name, lab_id, kind_id, capabilities, unattended, setup_s, cleanup_s, active)"
+        "INSERT INTO machine"
+        " (slug, name, lab_id, kind_id, capabilities, unattended, setup_s, cleanup_s, active)"
         " VALUES ('m', 'm', 1, 1, '{}', true, 0, 0, true)"
     )
     connection.execute("INSERT INTO unit (machine_id, number) VALUES (1, 1), (1, 2)")
