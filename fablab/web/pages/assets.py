@@ -22,7 +22,7 @@ def init_assets(app: Flask) -> None:
 
 
 def asset(source: str) -> str:
-    """The address of the file built from ``source`` (such as ``src/main.ts``); empty when nothing is built."""
+    """The address of the file built from ``source``, such as ``src/main.ts``; empty when nothing is built."""
     entry = _manifest().get(source)
     return "" if entry is None else url_for("static", filename=f"dist/{entry['file']}")
 
@@ -36,9 +36,9 @@ def asset_styles(source: str) -> list[str]:
 def icon(name: str, classes: str = "") -> Markup:
     """One icon of the sprite (client/icons.json lists them). It is decoration: the words stand beside it."""
     sprite = asset("icons.svg")
-    return Markup('<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>').format(
-        classes, escape(sprite), name
-    )
+    return Markup(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>'
+    ).format(classes, escape(sprite), name)
 
 
 def _manifest() -> dict[str, Any]:

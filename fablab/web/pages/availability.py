@@ -23,7 +23,7 @@ class Availability:
 def availability(
     claims: Sequence[Span], open_spans: Sequence[Span] | None, now: datetime, horizon: datetime
 ) -> Availability:
-    """Claims sorted by start; ``open_spans`` None means that hours do not matter. Looks ahead to ``horizon``."""
+    """Claims are sorted by start; without ``open_spans`` hours do not matter. Looks ahead to ``horizon``."""
     held_until = now
     for claim in claims:
         if claim.starts_at <= held_until < claim.ends_at:
@@ -46,7 +46,7 @@ def next_start(
 ) -> datetime:
     """A start to offer in the form: the first free quarter of an hour from now on at which ``length`` fits.
 
-    Falls back to the next quarter where nothing fits in the time looked at. Only a suggestion: the rules decide.
+    Falls back to the next quarter where nothing fits in the time looked at. A suggestion: the rules decide.
     """
     step = timedelta(minutes=15)
     past = timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)

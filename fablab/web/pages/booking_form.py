@@ -31,9 +31,13 @@ class BookingForm:
     def refuse(self, name: str, message: str) -> None:
         self.errors.setdefault(name, []).append(message)
 
-    def take_refusals(self, refusals: Iterable[Refusal]) -> None:
+    def take_refusals(self, refusals: Iterable[Refusal], machine: MachineView) -> None:
+        """Put each refusal at the field it concerns, in words that name the machine as its sign does."""
         for refusal in refusals:
-            self.refuse(FIELDS.get(refusal.field, ""), refusal.message)
+            message = refusal.message.replace(machine.slug, machine.name)
+            if refusal.code == "machine_booked":
+                message = f"{machine.name} is taken at that time."
+            self.refuse(FIELDS.get(refusal.field, ""), message)
 
 
 def offered(start: datetime, zone: str, duration_min: int = 60) -> BookingForm:
@@ -44,8 +48,10 @@ def offered(start: datetime, zone: str, duration_min: int = 60) -> BookingForm:
 
 def typed(values: Mapping[str, str]) -> BookingForm:
     """A form as it was sent. Nothing is judged yet."""
-    names = ("day", "time", "duration", "purpose", "for_member")
-    return BookingForm(*(values.get(name, "").strip() for name in names))
+    day, at, duration, purpose, for_member = (
+        values.get(name, "").strip() for name in ("day", "time", "duration", "purpose", "for_member")
+    )
+    return BookingForm(day, at, duration, purpose, for_member)
 
 
 def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
@@ -69,6 +75,14 @@ def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
     return BookingRequest(
         machine.slug, starts_at, starts_at + duration, form.purpose, form.for_member or None
     )
+
+
+def day_of(form: BookingForm) -> date | None:
+    """The day the form speaks of, if it is one."""
+    try:
+        return date.fromisoformat(form.day)
+    except ValueError:
+        return None
 
 
 def lengths(policy: Policy, chosen: str) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from fablab.web.pages.blueprint import blueprint
 
 
 def reading() -> tuple[Session, Actor]:
-    """The request's session and who asks. Raises DomainError (not signed in), which leads to the sign-in page."""
+    """The request's session and who asks. Raises DomainError (not signed in), which leads to the door."""
     return db.session(), auth.current_actor()
 
 
@@ -39,6 +39,7 @@ def _for_templates() -> dict[str, Any]:
     actor = _viewer()
     return {
         "viewer": actor,
+        "viewer_books": actor is not None and books(actor),
         "viewer_roles": "" if actor is None else _roles(actor),
         "viewer_sees_figures": actor is not None and sees_figures(actor),
         "words": words,
@@ -62,6 +63,11 @@ def _roles(actor: Actor) -> str:
         "Trainer": bool(actor.trained_labs),
     }
     return ", ".join(name for name, has in held.items() if has) or "Maker"
+
+
+def books(actor: Actor) -> bool:
+    """Whether there is any lab they may book in."""
+    return not actor.operator or actor.maker or actor.admin or bool(actor.managed_labs)
 
 
 def sees_figures(actor: Actor) -> bool:

@@ -19,6 +19,7 @@ from fablab.web.pages.context import reading, settings
 from fablab.web.pages.tiles import LOOK_AHEAD, Tile, tiles
 from fablab.web.pages.words import until
 
+
 @blueprint.get("/")
 def home() -> str:
     """Every lab: open or closed, and how many machines of each kind are free now."""

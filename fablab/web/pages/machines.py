@@ -23,7 +23,7 @@ from fablab.web.database import writing
 from fablab.web.errors import STATUS
 from fablab.web.pages.availability import next_start
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.booking_form import BookingForm, lengths, offered, read, typed
+from fablab.web.pages.booking_form import BookingForm, day_of, lengths, offered, read, typed
 from fablab.web.pages.context import policy, reading, settings
 from fablab.web.pages.tiles import spans_open, tiles
 
@@ -62,7 +62,7 @@ def book(slug: str) -> Response | tuple[str, int]:
     except DomainError as error:
         if error.code not in (Code.REFUSED, Code.CLASH, Code.NOT_ALLOWED):
             raise
-        form.take_refusals(error.refusals)
+        form.take_refusals(error.refusals, found)
         if not error.refusals:
             form.refuse("", error.message)
         return _page(session, actor, found, form, error.alternatives), STATUS[error.code]
@@ -102,6 +102,7 @@ def _page(
         form=form,
         lengths=lengths(limits, form.duration),
         first_day=today.date(),
+        shown_day=day_of(form) or today.date(),
         last_day=today.date() + timedelta(days=limits.horizon_days),
         utc_offset_min=int((today.utcoffset() or timedelta()).total_seconds()) // 60,
         openings=[] if found.unattended else [_opening(each) for each in found.openings],

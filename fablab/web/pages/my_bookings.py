@@ -87,7 +87,9 @@ def cancellation(booking_id: int) -> str:
     found = _find(session, actor, booking_id)
     if not _may_cancel(actor, found):
         raise DomainError(Code.NOT_ALLOWED, "This booking is over, or not yours to cancel.")
-    return render_template("cancellation.html", now=utc_now(), booking=found, mine=found.member_id == actor.member_id)
+    return render_template(
+        "cancellation.html", now=utc_now(), booking=found, mine=found.member_id == actor.member_id
+    )
 
 
 @blueprint.post("/bookings/<int:booking_id>/cancellation")
@@ -103,7 +105,10 @@ def cancel(booking_id: int) -> Response:
             raise
         flash(error.message, "error")
         return redirect(url_for("pages.booking", booking_id=booking_id), 303)
-    flash(f"Your booking of {found.machine_name} is cancelled. Thank you, somebody else can use that time now.", "good")
+    flash(
+        f"Your booking of {found.machine_name} is cancelled. Thank you, somebody else can use that time now.",
+        "good",
+    )
     if found.member_id != actor.member_id:
         return redirect(url_for("pages.booking", booking_id=booking_id), 303)
     return redirect(url_for("pages.my_bookings"), 303)

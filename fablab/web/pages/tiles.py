@@ -1,4 +1,4 @@
-"""What a machine's tile shows to one viewer: its state now, who and what where permitted, and when it is free."""
+"""What a machine's tile shows to one viewer: its state, who and what where permitted, and when it is free."""
 
 from __future__ import annotations
 

@@ -16,17 +16,31 @@ from fablab.errors import Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import LabView
 from fablab.members.rules import Actor, may_read_utilisation_of
-from fablab.utilisation.queries import UtilisationRow, utilisation as count
+from fablab.utilisation.queries import UtilisationRow
+from fablab.utilisation.queries import utilisation as count
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, sees_figures
 
 PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "60": "Last 60 days", "365": "Last 12 months"}
 DAYS_AS_BARS = 45
 COLUMNS = (
-    "key", "available_s", "booked_s", "used_s", "used_booked_s", "used_unbooked_s", "idle_booked_s", "overrun_s",
-    "bookings", "missed", "jobs_finished", "jobs_failed", "jobs_cancelled", "jobs_interrupted", "energy_wh",
-    "utilisation", "booked_ratio",
-)  # fmt: skip
+    "available_s",
+    "booked_s",
+    "used_s",
+    "used_booked_s",
+    "used_unbooked_s",
+    "idle_booked_s",
+    "overrun_s",
+    "bookings",
+    "missed",
+    "jobs_finished",
+    "jobs_failed",
+    "jobs_cancelled",
+    "jobs_interrupted",
+    "energy_wh",
+    "utilisation",
+    "booked_ratio",
+)
 
 
 @dataclass(frozen=True)
@@ -85,10 +99,10 @@ def utilisation_csv() -> Response:
     rows = count(session, choice.since, choice.until, choice.by, "total", choice.lab_ids)
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(["from", "to", choice.by, *COLUMNS[1:]])
+    table.writerow(["from", "to", choice.by, *COLUMNS])
     for row in rows:
         values = ["" if (value := getattr(row, name)) is None else value for name in COLUMNS]
-        table.writerow([choice.first, choice.last, *values])
+        table.writerow([choice.first, choice.last, row.key, *values])
     name = f"utilisation-{choice.lab.slug if choice.lab else 'network'}-{choice.first}-{choice.last}.csv"
     answer = Response(text.getvalue(), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

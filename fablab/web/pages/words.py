@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 
 class Word(NamedTuple):
-    """A state in a word and an icon, so that colour never stands alone. ``tone`` is a class of the stylesheet."""
+    """A state in a word and an icon, so that colour never stands alone. ``tone`` chooses the colour."""
 
     text: str
     icon: str
@@ -62,13 +62,17 @@ def capabilities(known: Mapping[str, Any]) -> list[str]:
             texts += [name.replace("_", " ")] if value else []
         elif isinstance(value, int | float):
             is_unit = unit in UNITS and words
-            texts.append(f"{words.replace('_', ' ')} {value:g} {UNITS[unit]}" if is_unit else f"{name} {value:g}")
+            texts.append(
+                f"{words.replace('_', ' ')} {value:g} {UNITS[unit]}" if is_unit else f"{name} {value:g}"
+            )
         elif isinstance(value, str):
             texts.append(value)
         elif isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
             texts.append(", ".join(value))
         elif isinstance(value, list | tuple) and all(isinstance(each, int | float) for each in value):
-            texts.append(" × ".join(f"{each:g}" for each in value) + (f" {UNITS[unit]}" if unit in UNITS else ""))
+            texts.append(
+                " × ".join(f"{each:g}" for each in value) + (f" {UNITS[unit]}" if unit in UNITS else "")
+            )
     return texts
 
 

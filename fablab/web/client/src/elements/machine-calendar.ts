@@ -41,7 +41,7 @@ class MachineCalendar extends HTMLElement {
       height: phone ? '26rem' : '34rem',
       slotHeight: 22,
       scrollTime: '08:00:00',
-      date: this.dataset.today ?? '',
+      date: this.dataset.day || (this.dataset.today ?? ''),
       nowIndicator: this.dataset.offset === String(-new Date().getTimezoneOffset()),
       editable: false,
       noEventsContent: 'Nothing is booked in these days.',
@@ -67,8 +67,13 @@ class MachineCalendar extends HTMLElement {
 
   #choose = (event: Event) => {
     this.#chosen = (event as CustomEvent<{ start: string; end: string }>).detail
-    this.#calendar?.removeEventById('chosen')
-    this.#calendar?.addEvent(this.#choice(this.#chosen))
+    const calendar = this.#calendar
+    if (!calendar) return
+    const { activeStart, activeEnd } = calendar.getView()
+    const shown = { from: activeStart.toISOString(), to: activeEnd.toISOString() }
+    if (this.#chosen.start < shown.from || this.#chosen.start >= shown.to) calendar.gotoDate(this.#chosen.start.slice(0, 10))
+    calendar.removeEventById('chosen')
+    calendar.addEvent(this.#choice(this.#chosen))
   }
 
   #choice(span: { start: string; end: string }): Calendar.EventInput {

@@ -1,0 +1,5 @@
+"""What the tests of pages share."""
+
+from tests.support.pages import visit
+
+__all__ = ["visit"]
