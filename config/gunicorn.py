@@ -18,3 +18,6 @@ graceful_timeout = 5
 keepalive = 5
 accesslog = None
 errorlog = "-"
+
+# The control interface would listen in the home of whoever starts us; nothing here needs it.
+control_socket_disable = True

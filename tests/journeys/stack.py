@@ -111,7 +111,7 @@ class Stack:
             "ingest": [python, "-m", "fablab", "ingest"],
             "bridge": [python, "-m", "firmware_bridge", "--config", str(config)],
             "web": [
-                *(python, "-m", "gunicorn", "-k", "gevent", "-w", str(self.web_workers)),
+                *(python, "-m", "gunicorn", "-c", "config/gunicorn.py", "-w", str(self.web_workers)),
                 *("--bind", f"127.0.0.1:{self.port}", "wsgi:app"),
             ],
         }.items():
