@@ -62,6 +62,7 @@ class ServerDouble:
 
     def _connected(self, client: mqtt.Client, *_: Any) -> None:
         client.subscribe([(name, 1) for name in topics.server_filters()])
+        self.say_presence(True)
 
     def stop(self) -> None:
         """Disconnect."""
