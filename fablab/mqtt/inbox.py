@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_BYTES = 16 * 1024 * 1024
 """Payload bytes held at most, and MAX_BATCH_BYTES in one batch: a Raspberry Pi has other uses for memory."""
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True, gc=False):
     """A message as it came on the connection ``line``. ``payload`` may be cut; ``size`` is what came."""
 
     topic: str

@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
-from fablab.logs import logger
 from fablab.leader import INGEST, Leader, leader_engine
+from fablab.logs import logger
 from fablab.mqtt.client import Line
 from fablab.mqtt.inbox import Inbox, Letter
 from fablab.mqtt.router import read

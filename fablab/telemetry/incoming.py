@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
 
 from firmware_bridge.wire.messages import Message, MessageId
 from firmware_bridge.wire.topics import Kind
@@ -12,8 +13,7 @@ MAX_KEPT = 64 * 1024
 """Bytes of a payload that are kept for the dead letters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """One message. Either `message` is set, or `reason` says why it is a dead letter.
 
     ``id`` is set whenever it could be read, so that a dead letter too can count as committed.
@@ -33,4 +33,4 @@ class Incoming:
 
     def dead(self, reason: str) -> Incoming:
         """The same message as a dead letter."""
-        return replace(self, message=None, reason=reason)
+        return msgspec.structs.replace(self, message=None, reason=reason)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
 
 
 class Verdict(Enum):
@@ -16,8 +16,7 @@ class Verdict(Enum):
     ACCEPT_GAP = "accept_gap"  # the missing ones did not come in time: give them up and apply it
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """How far an outbox is: all up to ``committed`` is in the database; since when a later one waits."""
 
     committed: int = 0
@@ -41,9 +40,9 @@ def judge(mark: Mark, seq: int, now: datetime, gap_accept_s: int) -> tuple[Verdi
     return Verdict.ACCEPT_GAP, Mark(seq)
 
 
-def believable(at: datetime, now: datetime, oldest_days: int, newest_s: int) -> bool:
-    """Whether a bridge's stamp can be true; outside, its clock was never set."""
-    return now - timedelta(days=oldest_days) <= at <= now + timedelta(seconds=newest_s)
+def believable_span(now: datetime, oldest_days: int, newest_s: int) -> tuple[datetime, datetime]:
+    """The first and last instant a bridge's stamp can truly have; outside, its clock was never set."""
+    return now - timedelta(days=oldest_days), now + timedelta(seconds=newest_s)
 
 
 def is_fresh(seen_at: datetime, bridge_online: bool, now: datetime, silent_after_s: int) -> bool:

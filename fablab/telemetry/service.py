@@ -19,7 +19,7 @@ from fablab.telemetry import bridges, store
 from fablab.telemetry.bridges import Outbox
 from fablab.telemetry.incoming import Incoming
 from fablab.telemetry.models import MachineStatus, MessageGap
-from fablab.telemetry.rules import Verdict, believable, judge
+from fablab.telemetry.rules import Verdict, believable_span, judge
 from fablab.telemetry.store import Change, Live
 from fablab.usage.rules import Misplaced, Signal
 from fablab.usage.service import Ended, JobNews, Ledger
@@ -78,6 +78,10 @@ class _Intake:
         self._machines, self._lives = _read_machines(session, batch)
         ids = [machine_id for machine_id, _, _ in self._machines.values()]
         self._ledger = Ledger(session, ids, settings.usage.early_start_s)
+        now = max(incoming.received_at for incoming in batch)
+        self._oldest, self._newest = believable_span(
+            now, self._telemetry.oldest_message_days, self._telemetry.newest_message_s
+        )
         self._told: set[UUID] = set()
         self._readings: list[str] = []
         self._changes: list[Change] = []
@@ -191,7 +195,7 @@ class _Intake:
             return "the machine belongs to another lab"
         message = incoming.message
         assert isinstance(message, Numbered)
-        if not self._believable(message.at, incoming.received_at):
+        if not self._believable(message.at):
             return f"its time {message.at.isoformat()} cannot be true"
         if isinstance(message, Reading):
             self._readings.append(store.reading_line(machine_id, lab_id, message))
@@ -199,7 +203,7 @@ class _Intake:
         elif isinstance(message, Status):
             self._status(machine_id, lab_id, outbox.bridge_id, message, incoming.received_at)
         elif isinstance(message, Event):
-            return self._event(machine_id, lab_id, message, incoming.received_at)
+            return self._event(machine_id, lab_id, message)
         else:
             # Commands are not sent yet, so nobody waits for their answers.
             assert isinstance(message, Ack)
@@ -228,13 +232,13 @@ class _Intake:
         if live is not None and message.at < live.at:
             # Late news: it belongs into the history, the newer word stays.
             key = (machine_id, since, state)
-            if key not in self._late_changes and self._believable(since, received_at):
+            if key not in self._late_changes and self._believable(since):
                 self._late_changes.add(key)
                 self._changes.append(Change(machine_id, lab_id, since, None, state, message.detail, True))
             return
         before = None if live is None else live.state
         if before != state:
-            at = since if self._believable(since, received_at) else message.at
+            at = since if self._believable(since) else message.at
             self._changes.append(
                 Change(machine_id, lab_id, at, before, state, message.detail, message.historical)
             )
@@ -252,7 +256,7 @@ class _Intake:
         live.energy_wh = message.energy_wh
         self._ledger.seen(machine_id, message.at, message.energy_wh)
 
-    def _event(self, machine_id: int, lab_id: int, message: Event, received_at: datetime) -> str | None:
+    def _event(self, machine_id: int, lab_id: int, message: Event) -> str | None:
         live = self._lives.get(machine_id)
         signal = Signal(message.event.value)
         meter_wh = None if live is None else live.energy_wh
@@ -262,7 +266,7 @@ class _Intake:
             return None
         job = message.job
         for at in (job.started_at, job.ended_at):
-            if at is not None and not self._believable(at, received_at):
+            if at is not None and not self._believable(at):
                 return f"its job's time {at.isoformat()} cannot be true"
         try:
             self._ledger.job_event(
@@ -278,9 +282,8 @@ class _Intake:
             return str(error)
         return None
 
-    def _believable(self, at: datetime, now: datetime) -> bool:
-        settings = self._telemetry
-        return believable(at, now, settings.oldest_message_days, settings.newest_message_s)
+    def _believable(self, at: datetime) -> bool:
+        return self._oldest <= at <= self._newest
 
 
 def _saw(live: Live, message: Status | Reading, received_at: datetime) -> None:

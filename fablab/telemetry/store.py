@@ -65,7 +65,8 @@ def reading_line(machine_id: int, lab_id: int, reading: Reading) -> str:
         str(reading.id.seq),
         str(lab_id),
         _number(reading.progress),
-        "\\N" if temperatures is None else _json(temperatures).decode().translate(_ESCAPES),
+        # JSON has no raw control characters, so only its own escapes need one more.
+        "\\N" if temperatures is None else _json(temperatures).decode().replace("\\", "\\\\"),
         _number(reading.power_w),
         _number(reading.energy_wh),
         "\\N" if epoch is None else epoch.translate(_ESCAPES),

@@ -61,7 +61,12 @@ class _Open:
     row: int
     usage: Usage
     attributed: bool
+    # Readings come by the thousand, so they only move this; the seconds are counted when it matters.
+    heard_at: datetime
     dirty: bool = False
+
+    def settled(self) -> Usage:
+        return rules.counted(self.usage, self.heard_at)
 
 
 class Ledger:
@@ -96,18 +101,20 @@ class Ledger:
                     meter_wh=row.meter_wh,
                     meter_epoch=row.meter_epoch,
                 )
-                self._open[row.machine_id] = _Open(row.id, usage, row.booking_id is not None)
+                self._open[row.machine_id] = _Open(
+                    row.id, usage, row.booking_id is not None, usage.counted_at
+                )
 
     def seen(self, machine_id: int, at: datetime, meter_wh: float | None, epoch: str | None = None) -> None:
         """The machine was heard of at ``at``: its session is counted up to there, and its energy."""
         entry = self._open.get(machine_id)
         if entry is None:
             return
-        usage = rules.counted(entry.usage, at)
-        if meter_wh is not None and at >= entry.usage.counted_at:
-            usage = rules.metered(usage, meter_wh, epoch)
-        if usage is not entry.usage:
-            entry.usage, entry.dirty = usage, True
+        if at < entry.heard_at:
+            return
+        entry.heard_at, entry.dirty = at, True
+        if meter_wh is not None and meter_wh != entry.usage.meter_wh:
+            entry.usage = rules.metered(entry.usage, meter_wh, epoch)
 
     def signal(
         self,
@@ -123,7 +130,7 @@ class Ledger:
     ) -> None:
         """Follow one signal. ``owner`` is the job's; a session that power opens looks for its own."""
         entry = self._open.get(machine_id)
-        current = entry.usage if entry else None
+        current = entry.settled() if entry else None
         step = rules.follow(current, signal, at, job_id=job_id, working=working, meter_wh=meter_wh)
         if entry is None:
             if step.current is not None:
@@ -135,8 +142,9 @@ class Ledger:
                 self._begin(machine_id, lab_id, step.current, owner)
             return
         assert step.current is not None
-        if step.current is not current:
+        if step.current is not entry.usage:
             entry.usage, entry.dirty = step.current, True
+            entry.heard_at = max(entry.heard_at, step.current.counted_at)
         if owner is not None and not entry.attributed and step.current.job_id == job_id:
             self._attribute(entry, owner)
 
@@ -195,6 +203,8 @@ class Ledger:
         dirty = [entry for entry in self._open.values() if entry.dirty]
         if not dirty:
             return
+        for entry in dirty:
+            entry.usage = entry.settled()
         self._session.execute(
             text(_COUNT),
             {
@@ -283,7 +293,7 @@ class Ledger:
             booking = self._booking(machine_id, usage.started_at)
             owner = _Owner(booking.id, booking.member_id) if booking else _NOBODY
         row = self._insert(machine_id, lab_id, usage, owner)
-        self._open[machine_id] = _Open(row, usage, owner.booking_id is not None)
+        self._open[machine_id] = _Open(row, usage, owner.booking_id is not None, usage.counted_at)
 
     def _insert(self, machine_id: int, lab_id: int, usage: Usage, owner: _Owner) -> int:
         row: int = self._session.execute(
