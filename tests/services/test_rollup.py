@@ -1,14 +1,11 @@
 """Machine hours are counted from facts alone, each second once."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fablab.db import engine_options, sqlalchemy_url
-from fablab.settings import Database
 from fablab.utilisation.models import MachineHour
 from fablab.utilisation.service import roll_up
 from tests.support.network import Network
@@ -19,14 +16,6 @@ START = datetime(2026, 3, 30, 8, tzinfo=UTC)
 
 def at(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = create_engine(sqlalchemy_url(database_url), **engine_options(Database(database_url, 2, 2)))
-    with Session(engine) as session:
-        yield session
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The statement that counts machine hours against a count by hand, tick by tick, on random facts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -8,13 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, Occupancy
-from fablab.db import engine_options, sqlalchemy_url
 from fablab.machines.models import Machine, Opening
-from fablab.settings import Database
 from fablab.usage.models import UsageSession
 from fablab.utilisation.models import MachineHour
 from fablab.utilisation.rules import COUNTED_STATES
@@ -122,14 +119,6 @@ def count_by_hand(case: Facts) -> list[dict[str, int]]:
         row["overrun_s"] += TICK_S * (attributed - booked_use)
         row["used_unbooked_s"] += TICK_S * (used - attributed)
     return rows
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = create_engine(sqlalchemy_url(database_url), **engine_options(Database(database_url, 2, 2)))
-    with Session(engine) as session:
-        yield session
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """Reports sum machine hours by place, kind and time, in the lab's own days."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from fablab.db import engine_options, sqlalchemy_url
 from fablab.errors import DomainError
 from fablab.machines.models import Lab
-from fablab.settings import Database
 from fablab.utilisation.models import MachineHour
 from fablab.utilisation.queries import utilisation
 from fablab.utilisation.service import roll_up
@@ -19,14 +16,6 @@ from tests.support.network import Network
 # A Monday at 08:00 UTC, 09:00 in Tanger.
 START = datetime(2026, 3, 30, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = create_engine(sqlalchemy_url(database_url), **engine_options(Database(database_url, 2, 2)))
-    with Session(engine) as session:
-        yield session
-    engine.dispose()
 
 
 @pytest.fixture
