@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +19,26 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.fixtures_cast"]
 
 
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A new directory for an embedded PostgreSQL or a whole `fablab run`; removed afterwards.
+
+    Not below pytest's own: as root, PostgreSQL runs as another user who must pass every directory
+    above, and each new pytest closes its common one again.
+    """
+    with _directory() as directory:
+        yield directory
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="fablab-test-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server for this run: FABLAB_TEST_DATABASE_URL, or the embedded one.
 
     The database in the address is only a way in; use `database_url` or `empty_database`.
@@ -28,7 +48,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from fablab.embedded.postgres import EmbeddedPostgres
 
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), fast=True) as server:
+    with _directory() as directory, EmbeddedPostgres(directory, fast=True) as server:
         yield server.url
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from fablab.embedded.broker_rights import bridge_user, hash_password, password_matches, write_credentials
@@ -28,15 +28,16 @@ def refresh_accounts(session: Session, data_dir: Path) -> None:
     write_credentials(accounts_file(data_dir), server_hash, bridges)
 
 
-def give_password(session: Session, lab: str, name: str, password: str) -> None:
-    """Make sure that this bridge, where it exists, has this password."""
-    bridge = session.scalar(select(Bridge).where(Bridge.username == bridge_user(lab, name)))
-    if bridge is not None and not _matches(password, bridge.password_hash):
-        bridge.password_hash = hash_password(password)
+def set_password(session: Session, lab: str, name: str, password: str) -> None:
+    """Give a bridge, where it exists, this password."""
+    statement = update(Bridge).where(Bridge.username == bridge_user(lab, name))
+    session.execute(statement.values(password_hash=hash_password(password)))
 
 
-def _matches(password: str, stored: str) -> bool:
+def has_password(session: Session, lab: str, name: str, password: str) -> bool:
+    """Whether the bridge exists and this is its password."""
+    stored = session.scalar(select(Bridge.password_hash).where(Bridge.username == bridge_user(lab, name)))
     try:
-        return password_matches(password, stored)
+        return stored is not None and password_matches(password, stored)
     except ValueError:
         return False

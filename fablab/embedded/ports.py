@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from fablab.embedded.process import wait_until
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -17,6 +19,11 @@ def next_free(wanted: int, taken: set[int] | None = None, tries: int = 100) -> i
         if port not in (taken or set()) and _is_free(port):
             return port
     raise NoPort(f"no free port from {wanted} on")
+
+
+def wait_free(port: int, timeout: float) -> None:
+    """Give a server that is just ending the time to leave its port."""
+    wait_until(lambda: _is_free(port), timeout, pause=0.1)
 
 
 def answers(port: int) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from fablab.embedded import postgres_files as files
 from fablab.embedded.postgres_files import PostgresFailed
-from fablab.embedded.process import birth_options, command_of, is_alive, wait_until
+from fablab.embedded.process import birth_options, exists, is_alive, wait_until
 
 SUPERUSER = DATABASE = "fablab"
 
@@ -100,26 +100,22 @@ class EmbeddedPostgres:
     def start(self, timeout: float = 60) -> str:
         """Start and wait until queries are answered; returns the address.
 
-        1. lock, make the cluster when there is none, end a server left behind;
-        2. start the server and wait for it;
-        3. where it exits (children of a killed predecessor still hold its memory), try again.
-
-        Raises PostgresFailed after `timeout` seconds.
+        Raises PostgresFailed when the server ends instead, or after `timeout` seconds.
         """
         self.prepare()
-        for _ in range(20):
-            self.spawn()
-            if not wait_until(lambda: self.ready() or not self.alive(), timeout):
-                break
-            if self.ready():
-                return self.url
-            time.sleep(0.25)
+        self.spawn()
+        wait_until(lambda: self.ready() or not self.alive(), timeout)
+        if self.ready():
+            return self.url
         reason = self._last_words()
         self.stop()
         raise PostgresFailed(f"PostgreSQL did not start: {reason}; see {self.log}")
 
     def prepare(self) -> None:
-        """Everything before the start of the server process; may be called again before a restart."""
+        """Everything before the start of the server process; call it again before a restart.
+
+        Takes the lock, makes the cluster when there is none, and ends a server left behind.
+        """
         self._take_lock()
         binaries = files.binaries(self.cluster)
         for note in files.open_path_for(self._owner, binaries, self.root):
@@ -177,25 +173,29 @@ class EmbeddedPostgres:
         self._lock = handle
 
     def _end_left_behind(self) -> None:
+        """End a server an earlier run left, and wait for the backends of one that was killed.
+
+        PostgreSQL does not start while any of them still holds the shared memory.
+        """
         lock = files.read_postmaster_lock(self.cluster)
-        if lock is None or lock.pid == self.pid or not is_alive(lock.pid):
-            return  # PostgreSQL itself removes a lock file whose process is gone
-        if not _serves(lock.pid, self.cluster):
-            # The number was given to somebody else since; PostgreSQL would refuse to start.
+        if lock is not None and is_alive(lock.pid) and files.serves(lock.pid, self.cluster):
+            self._say(f"stopping a PostgreSQL left behind by an earlier run (process {lock.pid})")
+            _end([lock.pid], (signal.SIGINT, 15), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
+        # Idle ones notice by themselves; one in a long statement would go on for nothing.
+        _end(files.processes_in(self.cluster), (None, 2), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
+        if lock is not None and exists(lock.pid):
+            # The number belongs to somebody else by now, or to a dead one nobody has buried.
+            # PostgreSQL takes either for a running server.
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
-            return
-        self._say(f"stopping a PostgreSQL left behind by an earlier run (process {lock.pid})")
-        for ask, seconds in ((signal.SIGINT, 15), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
-            if is_alive(lock.pid):
-                os.kill(lock.pid, ask)
-                wait_until(lambda: not is_alive(lock.pid), seconds)
+            (self.socket_dir / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _last_words(self) -> str:
         try:
             lines = self.log.read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return lines[-1] if lines else "it wrote no reason"
+        grave = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+        return (grave or lines or ["it wrote no reason"])[-1]
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -207,10 +207,12 @@ class EmbeddedPostgres:
         self.stop()
 
 
-def _serves(pid: int, cluster: Path) -> bool:
-    """Whether this process is a PostgreSQL working in `cluster`."""
-    try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")) == cluster
-    except OSError:
-        command = command_of(pid)
-        return "postgres" in command and str(cluster) in command
+def _end(pids: list[int], *steps: tuple[signal.Signals | None, float]) -> None:
+    """Signal the processes step by step, each time waiting so many seconds for them to be gone."""
+    for ask, seconds in steps:
+        for pid in pids:
+            if ask is not None and is_alive(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, ask)
+        if wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds):
+            return

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fablab.embedded.process import command_of
+
 SYSTEM_USER = "pgserver"
 _LONGEST_SOCKET_PATH = 100  # Linux takes 107 bytes, macOS 103
 
@@ -59,6 +61,20 @@ def read_postmaster_lock(cluster: Path) -> PostmasterLock | None:
         return PostmasterLock(int(lines[0]), lines[7].strip() if len(lines) > 7 else "starting")
     except (OSError, ValueError, IndexError):
         return None
+
+
+def serves(pid: int, cluster: Path) -> bool:
+    """Whether this process is a PostgreSQL working in `cluster`."""
+    if Path("/proc/self/cwd").exists():
+        return _works_in(str(pid), cluster)
+    command = command_of(pid)
+    return "postgres" in command and str(cluster) in command
+
+
+def processes_in(cluster: Path) -> list[int]:
+    """Every PostgreSQL process working in `cluster`; empty where /proc does not tell."""
+    names = os.listdir("/proc") if Path("/proc/self/cwd").exists() else []
+    return [int(name) for name in names if name.isdigit() and _works_in(name, cluster)]
 
 
 def make_cluster(
@@ -197,3 +213,10 @@ def _run(command: list[Path | str], owner: pwd.struct_passwd | None, text: str =
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise PostgresFailed(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
+
+
+def _works_in(pid: str, cluster: Path) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd") == str(cluster)
+    except OSError:
+        return False

@@ -43,14 +43,21 @@ def birth_options(
     return options
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process with this id exists and is not a zombie waiting for its parent."""
+def exists(pid: int) -> bool:
+    """Whether the number is in use, be it by a dead process whose parent has not asked for it yet."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists and is not a zombie waiting for its parent."""
+    if not exists(pid):
+        return False
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from fablab.embedded import octoprint_install, probe
 from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
-from fablab.embedded.data_dir import AlreadyRunning, log_file, only_one, write_private_json
+from fablab.embedded.data_dir import log_file, only_one, write_private_json
 from fablab.embedded.network_file import present_machines, was_prepared
 from fablab.embedded.octoprint import OctoPrintServer
 from fablab.embedded.plan import ROOT, BadRequest, Plan, read_plan
-from fablab.embedded.ports import LOOPBACK, NoPort, answers, next_free
+from fablab.embedded.ports import LOOPBACK, answers, next_free, wait_free
 from fablab.embedded.postgres import STOP_SIGNAL, EmbeddedPostgres
 from fablab.embedded.secrets import Secrets
 from fablab.embedded.supervisor import Service, StartFailed, Supervisor, command
@@ -38,7 +38,7 @@ def run() -> int:
                 system.supervisor.run()
             system.run_file.unlink(missing_ok=True)
             say("stopped; the data stays in " + str(plan.data_dir))
-    except (BadRequest, AlreadyRunning, StartFailed, NoPort, RuntimeError) as error:
+    except (BadRequest, RuntimeError, OSError) as error:
         print(f"fablab run: {error}", file=sys.stderr)
         return 1
     return 0
@@ -59,6 +59,9 @@ class System:
         self.supervisor = Supervisor(say, changed=self.write_run_file)
         self.printers: dict[str, OctoPrintServer] = {}
         self.complete = False
+        if self.run_file.exists():
+            # The last run was killed; its children may need a moment more than it did.
+            wait_free(plan.port, 3)
         self.port = next_free(plan.port)
         self.broker_port = next_free(FIRST_BROKER_PORT, {self.port})
         self.base_url = plan.base_url or f"http://{LOOPBACK}:{self.port}"
@@ -163,9 +166,10 @@ class System:
 
     def _web(self) -> Service:
         gunicorn = [
-            sys.executable, "-m", "gunicorn", "--worker-class", "gevent", "--bind", f"{LOOPBACK}:{self.port}",
-            # A page that follows live never ends its request by itself.
-            "--graceful-timeout", "1", "--no-control-socket", "wsgi:app",
+            sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.py"),
+            "--bind", f"{LOOPBACK}:{self.port}", "--no-control-socket",
+            # A page that follows live never ends its request by itself, and the person waits.
+            "--graceful-timeout", "1", "wsgi:app",
         ]  # fmt: skip
         service = self._service("web", gunicorn, WEB, self.environment())
         service.ready, service.ready_within_s = self._web_answers, 60

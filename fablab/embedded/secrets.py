@@ -31,6 +31,10 @@ class Secrets:
         """A bridge's password at the embedded broker."""
         return self._get(f"broker/{lab}/{name}", lambda: secrets.token_urlsafe(24))
 
+    def knows_bridge(self, lab: str, name: str) -> bool:
+        """Whether that password was made before."""
+        return f"broker/{lab}/{name}" in self._known
+
     def octoprint_key(self, machine: str) -> str:
         """The API key of one of our OctoPrint servers: 32 characters, as OctoPrint itself makes them."""
         return self._get(f"octoprint/{machine}", lambda: secrets.token_hex(16).upper())

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,8 @@ signal.pause()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path, fast=True)
+def server(data_dir: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(data_dir, fast=True)
     yield server
     server.stop()
 
@@ -38,10 +39,10 @@ def ask(url: str, question: str) -> object:
         return row[0] if row else None
 
 
-def test_a_second_owner_of_the_same_directory_is_refused(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_second_owner_of_the_same_directory_is_refused(server: EmbeddedPostgres, data_dir: Path) -> None:
     server.start()
     with pytest.raises(PostgresFailed, match="in use by another process"):
-        EmbeddedPostgres(tmp_path).start()
+        EmbeddedPostgres(data_dir).start()
     assert ask(server.url, "SELECT 1") == 1
 
 
@@ -90,18 +91,35 @@ def test_kill_9_is_noticed_and_committed_data_is_there_after_the_next_start(serv
     assert ask(server.start(), "SELECT count(*) FROM kept") == 1000
 
 
-def test_it_stops_with_an_owner_that_was_killed(tmp_path: Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, tmp_path], stdout=subprocess.PIPE, text=True)
+def test_a_backend_that_outlives_a_killed_server_does_not_hinder(server: EmbeddedPostgres) -> None:
+    url = server.start()
+    with psycopg.connect(plain(url), autocommit=True) as busy:
+        assert server.pid is not None
+        backend = busy.info.backend_pid
+        working = threading.Thread(target=_ignore_the_end, args=(busy,))
+        working.start()
+        assert wait_until(
+            lambda: ask(url, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^DO'") == 1, 5
+        )
+        os.kill(server.pid, signal.SIGKILL)
+        assert wait_until(lambda: not server.alive(), 5)
+        assert is_alive(backend), "the statement should keep it busy"
+        assert ask(server.start(), "SELECT 1") == 1
+        working.join(10)
+
+
+def test_it_stops_with_an_owner_that_was_killed(data_dir: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, data_dir], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     pid = int(owner.stdout.readline())
     owner.kill()
     owner.wait()
     assert wait_until(lambda: not is_alive(pid), 10), "PostgreSQL outlived its owner"
-    with EmbeddedPostgres(tmp_path, fast=True) as again:
+    with EmbeddedPostgres(data_dir, fast=True) as again:
         assert ask(again.url, "SELECT 1") == 1
 
 
-def test_a_server_left_behind_is_stopped_and_replaced(server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_a_server_left_behind_is_stopped_and_replaced(server: EmbeddedPostgres, data_dir: Path) -> None:
     url = server.start()
     ask(url, "CREATE TABLE kept (n int)")
     server.stop()
@@ -111,7 +129,7 @@ def test_a_server_left_behind_is_stopped_and_replaced(server: EmbeddedPostgres, 
     )
     assert wait_until(lambda: "ready" in _postmaster_lines(server), 20)
     said: list[str] = []
-    with EmbeddedPostgres(tmp_path, fast=True, say=said.append) as next_one:
+    with EmbeddedPostgres(data_dir, fast=True, say=said.append) as next_one:
         assert orphan.wait(5) == 0, "it should have ended by a clean shutdown"
         assert next_one.pid != orphan.pid
         assert ask(next_one.url, "SELECT count(*) FROM kept") == 0
@@ -137,8 +155,21 @@ def test_a_lock_file_whose_number_belongs_to_a_stranger_does_not_hinder(
         stranger.wait()
 
 
-def test_a_deep_data_directory_gets_a_short_socket_path(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
+def test_a_dead_server_nobody_has_buried_does_not_hinder(server: EmbeddedPostgres) -> None:
+    server.start()
+    lock = server.cluster / "postmaster.pid"
+    text = lock.read_text()
+    server.stop()
+    zombie = subprocess.Popen(["true"], **birth_options(user=server._owner))
+    assert wait_until(lambda: not is_alive(zombie.pid), 5)
+    for file in (lock, server.socket_dir / ".s.PGSQL.5432.lock"):
+        file.write_text(text.replace(text.splitlines()[0], str(zombie.pid), 1))
+    assert ask(server.start(), "SELECT 1") == 1
+    zombie.wait()
+
+
+def test_a_deep_data_directory_gets_a_short_socket_path(data_dir: Path) -> None:
+    deep = data_dir / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep, fast=True) as server:
         assert len(str(server.socket_dir)) < 80
         assert server.socket_dir.stat().st_mode & 0o777 == 0o700
@@ -152,6 +183,12 @@ def test_an_interrupted_first_start_leaves_nothing_that_looks_complete(server: E
     (unfinished / "PG_VERSION").write_text("18\n")
     assert ask(server.start(), "SELECT current_database()") == "fablab"
     assert not unfinished.exists()
+
+
+def _ignore_the_end(connection: psycopg.Connection) -> None:
+    """A statement that never looks whether the server is still there."""
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("DO $$ BEGIN LOOP END LOOP; END $$")
 
 
 def _command(server: EmbeddedPostgres) -> list[str]:
