@@ -118,6 +118,9 @@ class SimulatedDriver:
             return
         self._previous = self._slot or self._draw(number - 1)
         self._slot, self._paused_s = self._draw(number), 0.0
+        if self._slot.job_from < self._previous.job_until:
+            # A pause pushed the last job into this slot: its own job finds the machine taken and falls out.
+            self._slot = replace(self._slot, job_from=(number + 1) * self._slot_s, job_s=0.0)
 
     def _draw(self, number: int) -> _Slot:
         machine = self._machine
