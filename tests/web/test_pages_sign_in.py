@@ -12,7 +12,9 @@ from tests.fixtures_cast import PASSWORD, Cast
 from tests.support.pages import Reader, Visit, words
 
 
-@pytest.mark.parametrize("address", ["/", "/labs/tanger", "/machines/tanger-prusa-1", "/bookings", "/utilisation"])
+@pytest.mark.parametrize(
+    "address", ["/", "/labs/tanger", "/machines/tanger-prusa-1", "/bookings", "/utilisation"]
+)
 def test_a_stranger_is_led_to_the_door_and_back(app: Flask, address: str) -> None:
     reader = Reader(app)
     answer = reader.get(address)
@@ -33,7 +35,9 @@ def test_a_stranger_is_led_to_the_door_and_back(app: Flask, address: str) -> Non
         ("amina@example.org", "", "Please give your password"),
     ],
 )
-def test_a_wrong_address_or_password_stays_at_the_door(app: Flask, email: str, password: str, says: str) -> None:
+def test_a_wrong_address_or_password_stays_at_the_door(
+    app: Flask, email: str, password: str, says: str
+) -> None:
     reader = Reader(app)
     reader.get("/sign-in")
     answer = reader.post("/sign-in", email=email, password=password)
@@ -59,7 +63,14 @@ def test_a_form_from_elsewhere_does_not_sign_anybody_in(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     "elsewhere",
-    ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "/\t/evil"],
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\t/evil",
+    ],
 )
 def test_signing_in_never_leads_to_another_host(app: Flask, elsewhere: str) -> None:
     reader = Reader(app)
