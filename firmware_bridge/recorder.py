@@ -33,7 +33,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._memory = after_restart(outbox.recall(slug))
         self._thinned_at: datetime | None = None
-        self._said: tuple[MachineState | None, str | None] = (None, None)
+        self._said: MachineState | None = None
 
     @property
     def job(self) -> OpenJob | None:
@@ -92,12 +92,12 @@ class Recorder:
         return False
 
     def _log_change(self) -> None:
-        said = self._memory.state, self._memory.detail
-        if said == self._said:
+        state = self._memory.state
+        if state is self._said:
             return
         bad = (MachineState.UNREACHABLE, MachineState.ERROR)
-        if said[0] in bad:
-            log.warning("%s is %s: %s", self.slug, said[0], said[1] or "no reason known")
-        elif self._said[0] in bad:
-            log.info("%s is back: %s", self.slug, said[0])
-        self._said = said
+        if state in bad:
+            log.warning("%s is %s: %s", self.slug, state, self._memory.detail or "no reason known")
+        elif self._said in bad:
+            log.info("%s is back: %s", self.slug, state)
+        self._said = state
