@@ -1,9 +1,11 @@
 """The embedded PostgreSQL starts, stops, keeps its data and survives every way of dying."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +27,20 @@ signal.pause()
 """
 
 
+@pytest.fixture(scope="module")
+def pristine() -> Iterator[Path]:
+    """A cluster made once; making one takes longer than most of these tests."""
+    directory = Path(tempfile.mkdtemp(prefix="fablab-test-"))
+    server = EmbeddedPostgres(directory, fast=True)
+    server.prepare()
+    server.stop()
+    yield server.root
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture
-def server(data_dir: Path) -> Iterator[EmbeddedPostgres]:
+def server(data_dir: Path, pristine: Path) -> Iterator[EmbeddedPostgres]:
+    subprocess.run(["cp", "-a", pristine, data_dir / "postgres"], check=True)
     server = EmbeddedPostgres(data_dir, fast=True)
     yield server
     server.stop()
@@ -108,7 +122,7 @@ def test_a_backend_that_outlives_a_killed_server_does_not_hinder(server: Embedde
         working.join(10)
 
 
-def test_it_stops_with_an_owner_that_was_killed(data_dir: Path) -> None:
+def test_it_stops_with_an_owner_that_was_killed(server: EmbeddedPostgres, data_dir: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, data_dir], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     pid = int(owner.stdout.readline())
@@ -177,12 +191,14 @@ def test_a_deep_data_directory_gets_a_short_socket_path(data_dir: Path) -> None:
     server.socket_dir.rmdir()
 
 
-def test_an_interrupted_first_start_leaves_nothing_that_looks_complete(server: EmbeddedPostgres) -> None:
+def test_an_interrupted_first_start_leaves_nothing_that_looks_complete(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir, fast=True)
     unfinished = server.root / "data.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
     assert ask(server.start(), "SELECT current_database()") == "fablab"
     assert not unfinished.exists()
+    server.stop()
 
 
 def _ignore_the_end(connection: psycopg.Connection) -> None:

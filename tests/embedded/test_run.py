@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,7 +104,8 @@ def test_ctrl_c_stops_everything_and_the_next_start_is_quick(system: RunningSyst
     assert system.process is not None
     assert system.process.returncode == 0
     assert not (system.data_dir / "run.json").exists()
-    assert system.start() < 10
+    # 10 s on a machine with nothing else to do; a busy one is measured by what it needs to import us.
+    assert system.start() < max(10, 5 * _seconds_to_import())
     assert _answers(system)
 
 
@@ -150,6 +152,12 @@ def test_a_database_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "the database does not answer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _seconds_to_import() -> float:
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import fablab.app"], check=True, cwd=PROJECT)
+    return time.monotonic() - begun
 
 
 def _answers(system: RunningSystem) -> bool:
