@@ -31,7 +31,7 @@ from tests.support.database import PROJECT, migrate, plain
 from tests.support.ingest import IngestProcess
 from tests.support.mosquitto import Mosquitto
 
-MESSAGES = 20_000
+MESSAGES = 10_000
 ROUNDS = 3
 USERS = {"server": "server-pw", "bridge-tanger-pi-1": "tanger-pw"}
 
@@ -231,10 +231,12 @@ def profiled(count: int) -> None:
 
     def told(inner: object) -> object:
         def outer(session: object, batch: list[object], settings: object) -> object:
-            seen[0] += len(batch)
+            applied = inner(session, batch, settings)  # type: ignore[operator]
+            # What was committed but not yet acknowledged in the round before comes again.
+            seen[0] += len(batch) - applied.duplicates
             if seen[0] >= count:
                 stop.set()
-            return inner(session, batch, settings)  # type: ignore[operator]
+            return applied
 
         return outer
 

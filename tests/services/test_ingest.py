@@ -158,6 +158,7 @@ def test_repeats_count_once(ingest: IngestProcess, broker: Mosquitto, network_ur
     with tanger(broker, outbox) as bridge:
         messages = readings(outbox, 300)
         bridge.add(*messages)
+        bridge.wait_committed(1)
         for topic, payload in bridge.messages:
             client.publish(topic, payload, qos=1)
         bridge.wait_committed(300)
