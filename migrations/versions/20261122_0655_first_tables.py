@@ -445,6 +445,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_occupancy")),
     )
     op.create_index(op.f("ix_occupancy_booking_id"), "occupancy", ["booking_id"], unique=False)
+    op.create_index(
+        "ix_occupancy_outage",
+        "occupancy",
+        ["ends_at"],
+        unique=False,
+        postgresql_where="kind = 'outage'",
+    )
     op.create_table(
         "usage_session",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -506,6 +513,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_usage_session_job_id"), table_name="usage_session")
     op.drop_index(op.f("ix_usage_session_booking_id"), table_name="usage_session")
     op.drop_table("usage_session")
+    op.drop_index("ix_occupancy_outage", table_name="occupancy", postgresql_where="kind = 'outage'")
     op.drop_index(op.f("ix_occupancy_booking_id"), table_name="occupancy")
     op.drop_table("occupancy")
     op.drop_index(op.f("ix_message_gap_outbox"), table_name="message_gap")

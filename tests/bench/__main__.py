@@ -1,7 +1,7 @@
 """`python -m tests.bench [PART ...]`: run the benchmarks and write tests/bench/results.md.
 
-A part is a module in this folder with `row()` (one figure) or `rows()` (several). A figure is a dictionary: `what`,
-`figure`, `reference` (measured in the same run), `ratio` of the two, and `where` the time goes, by step.
+A part is a module in this folder with `row()` (one figure) or `rows()` (several). A figure is a dictionary:
+`what`, `figure`, `reference` (measured in the same run), `ratio` of the two, and `where` the time goes.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ def run(name: str) -> str:
 def table(rows: list[Mapping[str, Any]]) -> str:
     """Figures beside their references, and below where the time goes."""
     lines = ["| what | figure | reference | ratio |", "|---|---:|---:|---:|"]
-    lines += [
-        f"| {row['what']} | {row['figure']:,} | {row['reference']:,} | {row['ratio']} |" for row in rows
-    ]
+    for row in rows:
+        lines.append(f"| {row['what']} | {row['figure']:,} | {row['reference']:,} | {row['ratio']} |")
     for row in rows:
         if where := row.get("where"):
             steps = ", ".join(f"{step} {share}" for step, share in where.items())

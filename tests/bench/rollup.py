@@ -1,7 +1,7 @@
 """Machine hours counted a second, as a ratio to merely inserting the finished rows into the same table.
 
-Two months of the sample network: 24 machines, about 3,000 bookings and as many sessions. `counting again` is what
-the clock does all day, when nothing has changed; `one machine, two hours` is what the end of a session costs.
+Two months of the sample network: 24 machines, about 3,000 bookings and as many sessions. `counting again` is
+what the clock does all day, when nothing has changed; `one machine, two hours` what a session's end costs.
 """
 
 from __future__ import annotations
