@@ -1,5 +1,6 @@
 """What follows from counted seconds, and which hours a span touches."""
 
+import itertools
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -33,7 +34,7 @@ def test_chunks_cover_a_span_without_holes() -> None:
     pieces = list(chunks(TEN, until, timedelta(hours=2)))
     assert pieces[0][0] == TEN
     assert pieces[-1][1] == until
-    assert all(before[1] == after[0] for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(pieces))
     assert list(chunks(until, TEN, timedelta(hours=2))) == []
 
 
