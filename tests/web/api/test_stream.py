@@ -1,0 +1,174 @@
+"""Live updates: the present at once, then every change, and to each viewer only what is theirs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from fablab.clock import utc_now
+from fablab.db import notify, transaction
+from fablab.telemetry.models import Bridge, MachineStatus
+from fablab.web.live import QUEUE_EVENTS, Event, Viewer
+from tests.fixtures_cast import Apis, Cast
+from tests.support.sse import EventReader
+from tests.support.web import serving
+from tests.web.api.requests import booking_body
+
+JOB = {"id": "00000000-0000-0000-0000-000000000001", "file": "secret.gcode", "progress": 0.25}
+
+
+@pytest.fixture
+def base_url(database_url: str, cast: Cast, sessions: sessionmaker[Session], tmp_path: Path) -> Iterator[str]:
+    with transaction(sessions) as session:
+        # Without a bridge that is there, nothing a machine said is believed.
+        for lab, lab_id in cast.labs.items():
+            session.add(
+                Bridge(
+                    id=lab_id,
+                    lab_id=lab_id,
+                    name="pi-1",
+                    username=f"bridge-{lab}-pi-1",
+                    password_hash="none",
+                    created_at=utc_now(),
+                    online=True,
+                )
+            )
+    with serving(database_url, tmp_path, workers=2, FABLAB_WEB__STREAM_HEARTBEAT_S="1") as address:
+        yield address
+
+
+def report(sessions: sessionmaker[Session], cast: Cast, slug: str, state: str = "running") -> None:
+    """What ingest does: store the machine's newest word and say so."""
+    lab_id = cast.labs[slug.split("-")[0]]
+    now = utc_now()
+    with transaction(sessions) as session:
+        session.merge(
+            MachineStatus(
+                machine_id=cast.machines[slug],
+                lab_id=lab_id,
+                bridge_id=lab_id,
+                state=state,
+                since=now,
+                at=now,
+                seen_at=now,
+                job=JOB if state == "running" else None,
+                temperatures={"tool0": {"actual_c": 210.0, "target_c": 215.0}},
+            )
+        )
+        notify(session, {"kind": "status", "machine": cast.machines[slug], "lab": lab_id})
+
+
+def test_it_begins_with_the_present(base_url: str, api: Apis, cast: Cast) -> None:
+    stream = EventReader(base_url, "/api/v1/stream", api.token("amina"))
+    events = stream.read_all()
+    assert {event.kind for event in events} == {"status"}
+    assert {event.data["machine"] for event in events} == cast.machines.keys()
+    stream.close()
+
+
+def test_a_change_arrives_on_whatever_worker_one_watches(
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    streams = [EventReader(base_url, "/api/v1/stream?lab=tanger", api.token("salma")) for _ in range(6)]
+    for stream in streams:
+        assert len(stream.read_all(0.3)) == 3
+    began = time.monotonic()
+    report(sessions, cast, "tanger-prusa-1")
+    report(sessions, cast, "rabat-prusa-1")
+    for stream in streams:
+        event = stream.read()
+        assert event is not None
+        assert (event.kind, event.data["machine"], event.data["state"]) == (
+            "status",
+            "tanger-prusa-1",
+            "running",
+        )
+        assert event.data["job"]["progress"] == 0.25
+        assert event.data["temperatures"]["tool0"]["actual_c"] == 210.0
+    assert time.monotonic() - began < 2
+    for stream in streams:
+        assert stream.read(0.3) is None, "Rabat does not belong to Tanger's stream"
+        stream.close()
+
+
+def test_what_is_not_theirs_is_left_out(
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    readers = {
+        name: EventReader(base_url, "/api/v1/stream", api.token(name))
+        for name in ("amina", "youssef", "salma", "karim")
+    }
+    for reader in readers.values():
+        reader.read_all(0.3)
+    made = api("amina").post("/bookings", booking_body()).json
+    report(sessions, cast, "tanger-prusa-1")
+    for name, reader in readers.items():
+        events = {event.kind: event.data for event in reader.read_all()}
+        booked, status = events["booking"], events["status"]
+        assert (booked["machine"], booked["state"], booked["mine"]) == (
+            "tanger-prusa-1",
+            "confirmed",
+            name == "amina",
+        )
+        assert (booked["id"] == made["id"]) is (name in {"amina", "salma"}), name
+        assert (status["job"]["file"] == "secret.gcode") is (name == "salma"), name
+        reader.close()
+
+
+def test_whoever_was_away_is_told_what_was_missed(base_url: str, api: Apis, cast: Cast) -> None:
+    stream = EventReader(base_url, "/api/v1/stream", api.token("amina"))
+    last = stream.read_all(0.3)[-1].id
+    stream.close()
+    made = api("amina").post("/bookings", booking_body()).json
+    stream = EventReader(base_url, "/api/v1/stream", api.token("amina"), last=last)
+    missed = [event.data for event in stream.read_all() if event.kind == "booking"]
+    # Told twice rather than never: the change may also come live.
+    assert {(each["id"], each["state"]) for each in missed} == {(made["id"], "confirmed")}
+    stream.close()
+
+
+def test_a_lost_line_to_the_database_is_made_anew(
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    stream = EventReader(base_url, "/api/v1/stream?lab=rabat", api.token("amina"))
+    stream.read_all(0.3)
+    with transaction(sessions) as session:
+        cut = session.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        ).all()
+    assert cut
+    report(sessions, cast, "rabat-prusa-1", "paused")
+    ends_at = time.monotonic() + 10
+    while time.monotonic() < ends_at:
+        event = stream.read(1)
+        if event is not None and event.data["state"] == "paused":
+            break
+    else:
+        pytest.fail("the change during the interruption never came")
+    stream.close()
+
+
+def test_an_idle_line_is_kept_open(base_url: str, api: Apis) -> None:
+    stream = EventReader(base_url, "/api/v1/stream", api.token("amina"))
+    stream.read_all(0.3)
+    assert stream.read(2.5) is None
+    assert stream.comments >= 1
+    stream.close()
+
+
+def test_an_unknown_lab_has_no_stream(api: Apis) -> None:
+    assert api("amina").get("/stream?lab=nowhere").status_code == 404
+
+
+def test_a_viewer_who_does_not_keep_up_is_let_go() -> None:
+    viewer, event = Viewer(lab_id=1), Event(1, "status", 1, "UTC", None)  # type: ignore[arg-type]
+    assert viewer.offer(Event(1, "status", 2, "UTC", None))  # type: ignore[arg-type]
+    assert viewer.events.empty()
+    assert all(viewer.offer(event) for _ in range(QUEUE_EVENTS))
+    assert viewer.offer(event) is False
+    assert viewer.lost
