@@ -73,6 +73,18 @@ def test_a_look_older_than_the_news_decides_nothing(heard: Watch) -> None:
     assert heard.memory.state == "idle"
 
 
+def test_a_failed_look_older_than_the_news_decides_nothing(heard: Watch) -> None:
+    heard.hear(10, "started")
+    heard.look(9, "unreachable", push_alive=False)
+    assert heard.memory.state == "running"
+
+
+def test_a_look_a_moment_after_the_news_may_still_show_the_time_before(heard: Watch) -> None:
+    heard.hear(10, "started")
+    heard.look(10.1, "idle", push_alive=False)
+    assert heard.ended == []
+
+
 def test_a_job_that_is_just_ending_is_not_opened_anew(heard: Watch) -> None:
     heard.hear(10, "started")
     heard.hear(20, "done", print_time_s=10.0)
@@ -232,6 +244,12 @@ def test_a_second_print_after_a_cancel_between_two_polls(polled: Watch) -> None:
     polled.look(10, "running", job=running(15))
     polled.look(12, "running", job=running(1), record=record(10.8, False))
     assert polled.outcomes == ["cancelled"]
+
+
+def test_a_position_that_falls_is_another_run_even_at_the_very_beginning(polled: Watch) -> None:
+    polled.look(11.5, "running", job=running(1.5))
+    polled.look(13, "running", job=running(0.5))
+    assert polled.kinds == ["job_started", "job_ended", "job_started"]
 
 
 def test_another_file_is_another_job_even_without_evidence(polled: Watch) -> None:
