@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S = 15
 CONNECT_S = 5.0
 CONNACK_S = 10.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_GROWTH = 0.5, 20.0, 1.5
 FAREWELL_S = 1.0
 IN_FLIGHT = 100
 BATCH = 100
@@ -123,7 +123,9 @@ class Publisher:
             if why != self._trouble:
                 log.warning("broker: %s; keeping messages and trying again", why)
             self._trouble = why
-            wait_s = FIRST_WAIT_S if time.monotonic() - began > 30 else min(wait_s * 2, LONGEST_WAIT_S)
+            wait_s = (
+                FIRST_WAIT_S if time.monotonic() - began > 30 else min(wait_s * WAIT_GROWTH, LONGEST_WAIT_S)
+            )
             with self._changed:
                 # Jitter: after a broker's restart all bridges of the network come back.
                 pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -291,7 +293,7 @@ class Publisher:
         elif isinstance(message, ServerPresence):
             with self._changed:
                 if message.online != self._window.server_online:
-                    log.info("server: is %s", "back" if message.online else "away, holding data")
+                    log.info("server: is %s", "listening" if message.online else "away, holding data")
                 self._window.server_said(message.online, time.monotonic())
             self.nudge()
         elif isinstance(message, Committed) and message.outbox == self._outbox.id:
