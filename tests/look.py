@@ -40,7 +40,9 @@ PAGES = (
 
 
 @contextmanager
-def visitor(browser: Browser, base: str, size: tuple[int, int], who: str | None, dark: bool) -> Iterator[Page]:
+def visitor(
+    browser: Browser, base: str, size: tuple[int, int], who: str | None, dark: bool
+) -> Iterator[Page]:
     """A page of a browser of its own, signed in as ``who``."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},

@@ -1,4 +1,4 @@
-"""Booking by form, without any script: refusals at their fields, what is free instead, the confirmation, the end."""
+"""Booking by form, without any script: refusals at their fields, what is free instead, the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages are made of: nothing inline, nothing from elsewhere, files that may be kept for ever, errors as pages."""
+"""What pages are made of: nothing inline, nothing from elsewhere; errors are pages too."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.support.pages import Visit, words
 
 @pytest.fixture
 def figures(session: Session, cast: Cast) -> datetime:
-    """Yesterday at 10:00 UTC: an hour of each lab's first printer; half used in Tanger, a quarter in Rabat."""
+    """Yesterday at 10:00 UTC: an hour of two printers; half used in Tanger, a quarter in Rabat."""
     hour = (utc_now() - timedelta(days=1)).replace(hour=10, minute=0, second=0, microsecond=0)
     for slug, used in (("tanger-prusa-1", 1800), ("rabat-prusa-1", 900)):
         session.add(

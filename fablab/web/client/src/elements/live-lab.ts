@@ -18,17 +18,26 @@ class LiveLab extends HTMLElement {
   connectedCallback() {
     this.#connect()
     addEventListener('pagehide', this.#leave)
+    addEventListener('pageshow', this.#comeBack)
   }
 
   disconnectedCallback() {
     this.#leave()
     removeEventListener('pagehide', this.#leave)
+    removeEventListener('pageshow', this.#comeBack)
   }
 
   #leave = () => {
     this.#stream?.close()
     clearTimeout(this.#worry)
     clearInterval(this.#poll)
+  }
+
+  // A page taken out of the browser's memory is as old as it was when it was left.
+  #comeBack = (event: PageTransitionEvent) => {
+    if (!event.persisted) return
+    this.dataset.line = 'lost'
+    this.#connect()
   }
 
   #connect() {

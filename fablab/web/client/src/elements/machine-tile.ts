@@ -1,18 +1,18 @@
 import { refresh } from '../page-swaps'
 import type { Status } from '../status'
 
-const clock = (zone: string) =>
-  new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: zone })
-
 /**
- * `<machine-tile data-machine data-state data-job data-seen data-silent-after data-zone src>`: one machine.
+ * `<machine-tile data-machine data-state data-job data-seen data-age data-silent-after data-zone src>`: one machine.
  * Small changes (progress, temperatures) are written in place; when the state or the job changes, the server
  * is asked for the tile again. A tile that hears nothing for long enough asks too: silence must show.
  */
 export class MachineTile extends HTMLElement {
   #watch = 0
+  // When its last word came, by this page's own clock: the visitor's wall clock may be wrong.
+  #heard = 0
 
   connectedCallback() {
+    this.#heard = performance.now() - Number(this.dataset.age) * 1000
     this.#watch = window.setInterval(() => this.#doubt(), 5000)
   }
 
@@ -23,7 +23,10 @@ export class MachineTile extends HTMLElement {
   take(status: Status) {
     const state = status.fresh ? status.state : 'unreachable'
     if (state !== this.dataset.state || (status.job?.id ?? '') !== this.dataset.job) return void this.refetch()
-    if (status.seen_at) this.dataset.seen = status.seen_at
+    if (status.seen_at) {
+      this.#heard += Date.parse(status.seen_at) - Date.parse(this.dataset.seen || status.seen_at)
+      this.dataset.seen = status.seen_at
+    }
     const progress = status.job?.progress
     if (progress !== null && progress !== undefined) this.#progress(progress, status.job?.eta_at ?? null)
     for (const [place, value] of Object.entries(status.temperatures ?? {})) this.#temperature(place, value)
@@ -37,7 +40,7 @@ export class MachineTile extends HTMLElement {
 
   #doubt() {
     const silentAfter = Number(this.dataset.silentAfter) * 1000
-    const age = Date.now() - new Date(this.dataset.seen ?? '').getTime()
+    const age = performance.now() - this.#heard
     if (this.dataset.state !== 'unreachable' && age > silentAfter) void this.refetch()
   }
 
@@ -45,7 +48,8 @@ export class MachineTile extends HTMLElement {
     const bar = this.querySelector('progress')
     if (bar) bar.value = share
     this.#write('share', `${Math.floor(share * 100)} %`)
-    if (eta) this.#write('eta', clock(this.dataset.zone ?? 'UTC').format(new Date(eta)))
+    // The server writes instants in the lab's wall time; the browser's own idea of the zone may be out of date.
+    if (eta) this.#write('eta', eta.slice(11, 16))
   }
 
   #temperature(place: string, value: { actual_c: number | null; target_c: number | null }) {

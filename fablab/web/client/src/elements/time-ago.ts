@@ -1,25 +1,28 @@
 const words = new Intl.RelativeTimeFormat(document.documentElement.lang || 'en', { numeric: 'always' })
-const steps: [number, Intl.RelativeTimeFormatUnit][] = [
-  [60, 'second'],
-  [3600, 'minute'],
-  [86400, 'hour'],
-  [Infinity, 'day'],
-]
-const sizes = { second: 1, minute: 60, hour: 3600, day: 86400 } as const
+const units = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const
 
-export function ago(then: Date, now = new Date()): string {
-  const seconds = Math.max(0, Math.round((now.getTime() - then.getTime()) / 1000))
+/** "just now", "2 minutes ago", from seconds. */
+function ago(seconds: number): string {
   if (seconds < 5) return 'just now'
-  const unit = steps.find(([limit]) => seconds < limit)![1] as keyof typeof sizes
-  return words.format(-Math.floor(seconds / sizes[unit]), unit)
+  const [unit, size] = units.find((each) => seconds >= each[1])!
+  return words.format(-Math.floor(seconds / size), unit)
 }
 
-/** `<time-ago datetime="...">`: an age in words that grows while you look at it. */
+/**
+ * `<time-ago age="SECONDS">`: an age in words that grows while you look at it. It is counted by the page's own
+ * clock from what the server said, because the visitor's wall clock may be wrong.
+ */
 class TimeAgo extends HTMLElement {
-  static observedAttributes = ['datetime']
   #timer = 0
+  #since = 0
 
   connectedCallback() {
+    this.#since = performance.now() - Number(this.getAttribute('age')) * 1000
     this.#show()
     this.#timer = window.setInterval(() => this.#show(), 5000)
   }
@@ -28,13 +31,8 @@ class TimeAgo extends HTMLElement {
     clearInterval(this.#timer)
   }
 
-  attributeChangedCallback() {
-    this.#show()
-  }
-
   #show() {
-    const then = new Date(this.getAttribute('datetime') ?? '')
-    if (!Number.isNaN(then.getTime())) this.textContent = ago(then)
+    this.textContent = ago((performance.now() - this.#since) / 1000)
   }
 }
 
