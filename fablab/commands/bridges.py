@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import click
 from fablab.clock import utc_now
 from fablab.commands.door import sessions, transaction
 from fablab.errors import not_found
-from fablab.settings import load_settings
+from fablab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from fablab.machines.queries import MachineView
@@ -54,7 +55,7 @@ def add_bridge(lab: str, name: str, renew: bool, broker: str) -> None:
             with db.transaction(make) as session:
                 refresh_accounts(session, data_dir)
     click.echo(f"# Broker user {user}\n# Password    {password}\n")
-    click.echo(bridge_toml(lab, name, _address(broker or settings.mqtt.url, user, password), there))
+    click.echo(bridge_toml(lab, name, _address(broker or _known_broker(settings), user, password), there))
     if not embedded:
         click.echo("Now write the broker's files again: fablab broker config --out DIR", err=True)
 
@@ -112,8 +113,19 @@ def broker_config(out: Path, port: int | None, certificate: Path | None, key: Pa
         click.echo(f"FABLAB_MQTT_URL={scheme}://server:{password}@HOST:{listener.port}", err=True)
 
 
+def _known_broker(settings: Settings) -> str:
+    """The broker's address as far as it is known here: configured, or that of a running `fablab run`."""
+    if settings.mqtt.url:
+        return settings.mqtt.url
+    try:
+        run = json.loads((Path(settings.data.dir) / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    return str(run["mqtt_url"])
+
+
 def _address(url: str, user: str, password: str) -> str:
     """The broker's address with the bridge's own account in it."""
-    parts = urlsplit(url or "mqtts://BROKER:8883")
+    parts = urlsplit(url or "mqtts://broker.example.org:8883")
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{user}:{password}@{parts.hostname}{port}"

@@ -141,6 +141,15 @@ def test_a_new_bridge_gets_settings_that_it_can_read(fablab: Fablab, cast: Cast,
     assert str(settings.broker.password) not in again.stdout
 
 
+def test_a_bridge_of_a_running_system_gets_its_broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "run.json").write_text('{"mqtt_url": "mqtt://server:secret@127.0.0.1:18830"}')
+    done = fablab("bridge", "add", "rabat", "pi-7")
+    assert done.exit_code == 0, done.stderr
+    assert "@127.0.0.1:18830" in tomllib.loads(done.stdout)["broker"]["url"]
+    assert "secret" not in done.stdout
+
+
 @pytest.fixture
 def real_broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """A real Mosquitto on the files of `fablab broker config`, and the passwords by user."""
