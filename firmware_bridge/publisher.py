@@ -230,8 +230,8 @@ class Publisher:
             self._keep_house()
             self._send(client)
             with self._changed:
-                pending = self._outbox.durable_seq < self._outbox.last_seq
-                self._changed.wait_for(lambda: self._awake, FLUSH_AFTER_S if pending else IDLE_S)
+                soon = self._window.uncertain or self._outbox.durable_seq < self._outbox.last_seq
+                self._changed.wait_for(lambda: self._awake, FLUSH_AFTER_S if soon else IDLE_S)
                 if self._window.check(time.monotonic()):
                     repeats += 1
                     log.warning("broker: the server confirms nothing, sending again")

@@ -65,6 +65,11 @@ class Window:
             self.progress_mono, self.patience = now, 1
         return True
 
+    @property
+    def uncertain(self) -> bool:
+        """A smaller confirmation waits to be believed: `check` soon."""
+        return self._smaller is not None
+
     def room(self) -> int:
         """How many messages may be sent now."""
         if not self.server_online:
