@@ -28,7 +28,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "max_connections": "60",
-    "shared_buffers": "48MB",
+    "shared_buffers": "24MB",
     "io_method": "sync",
     "jit": "off",
     "max_worker_processes": "2",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from fablab.embedded import octoprint_install, probe
 from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
+from fablab.embedded.broker_rights import hash_password, write_credentials
 from fablab.embedded.data_dir import log_file, only_one, write_private_json
 from fablab.embedded.network_file import present_machines, was_prepared
 from fablab.embedded.octoprint import OctoPrintServer
@@ -62,33 +63,29 @@ class System:
         if self.run_file.exists():
             # The last run was killed; its children may need a moment more than it did.
             wait_free(plan.port, 3)
-        self.port = next_free(plan.port)
-        self.broker_port = next_free(FIRST_BROKER_PORT, {self.port})
-        self.base_url = plan.base_url or f"http://{LOOPBACK}:{self.port}"
+        # Ports are chosen when their server starts: long before, somebody else may take them.
+        self.port = self.broker_port = 0
         self.database_url = plan.database_url
-        self.mqtt_url = plan.mqtt_url or self._broker_url("server", self.secrets.broker_password)
+        self.mqtt_url = plan.mqtt_url
 
     def start(self) -> None:
-        """Database, tables and sample, web, broker, workers, printers, bridges.
+        """Database, broker, tables and sample, pages, workers, printers, bridges.
 
         Where an earlier start has left the tables as they must be, the pages start beside the check.
         """
         self.run_file.unlink(missing_ok=True)
         begun = time.monotonic()
-        if self.port != self.plan.port:
-            say(f"port {self.plan.port} is taken, using {self.port}")
         self._install_octoprint()
         if not self.database_url:
             self._start_database()
-        prepared = was_prepared(self.data_dir, self.database_url)
-        web = self._web()
-        if prepared:
-            self.supervisor.start(web, wait=False)
-        self._prepare()
-        if not self.plan.mqtt_url:
+        if not self.mqtt_url:
             self._start_broker()
-        if not prepared:
-            self.supervisor.start(web, wait=False)
+        if was_prepared(self.data_dir, self.database_url):
+            web = self._start_web()
+            self._prepare()
+        else:
+            self._prepare()
+            web = self._start_web()
         self.supervisor.await_ready(web)
         say(f"pages ready ({time.monotonic() - begun:.1f} s)")
         self._start_workers()
@@ -97,6 +94,11 @@ class System:
         self.complete = True
         self.write_run_file()
         say(welcome(self.base_url, self.printers, self.data_dir / "logs"))
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach the pages."""
+        return self.plan.base_url or f"http://{LOOPBACK}:{self.port}"
 
     def write_run_file(self) -> None:
         """Tell scripts and tests where the parts are; only once everything has been started."""
@@ -156,15 +158,23 @@ class System:
             raise StartFailed("the database could not be prepared, see above")
 
     def _start_broker(self) -> None:
+        """It starts with the accounts of the last start, and reads them again when they are prepared."""
+        self.broker_port = next_free(FIRST_BROKER_PORT, {self.plan.port})
+        self.mqtt_url = self._broker_url("server", self.secrets.broker_password)
         config = self.data_dir / "broker" / "broker.json"
-        accounts = str(self.data_dir / "broker" / "accounts.json")
-        write_private_json(config, {"port": self.broker_port, "credentials": accounts})
+        accounts = self.data_dir / "broker" / "accounts.json"
+        if not accounts.exists():
+            write_credentials(accounts, hash_password(self.secrets.broker_password), {})
+        write_private_json(config, {"port": self.broker_port, "credentials": str(accounts)})
         argv = [sys.executable, "-m", "fablab.embedded.broker", "--config", str(config)]
         broker = self._service("broker", argv, BROKER, self._plain_environment())
         broker.ready = lambda: answers(self.broker_port)
         self.supervisor.start(broker)
 
-    def _web(self) -> Service:
+    def _start_web(self) -> Service:
+        self.port = next_free(self.plan.port, {self.broker_port})
+        if self.port != self.plan.port:
+            say(f"port {self.plan.port} is taken, using {self.port}")
         gunicorn = [
             sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.py"),
             "--bind", f"{LOOPBACK}:{self.port}", "--no-control-socket",
@@ -173,6 +183,7 @@ class System:
         ]  # fmt: skip
         service = self._service("web", gunicorn, WEB, self.environment())
         service.ready, service.ready_within_s = self._web_answers, 60
+        self.supervisor.start(service, wait=False)
         return service
 
     def _start_workers(self) -> None:
