@@ -86,7 +86,8 @@ def test_the_bridges_are_let_in(system: RunningSystem) -> None:
 
 def test_it_fits_into_400_mib(system: RunningSystem) -> None:
     _answers(system)
-    assert sum(row.rss_mib for row in measure(system.data_dir / "run.json")) < 400
+    # Pages several processes share are counted once: that is what the machine really gives.
+    assert sum(row.pss_mib for row in measure(system.data_dir / "run.json")) < 400
 
 
 @pytest.mark.parametrize("part", sorted(PARTS - {"supervisor"}))
