@@ -6,11 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Date, Select, cast, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    Interval,
+    Select,
+    String,
+    Values,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    union_all,
+    values,
+)
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, BookingChange
+from fablab.clock import offsets
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Kind, Lab, Machine, Region
 from fablab.usage.models import UsageSession
@@ -50,7 +67,10 @@ def utilisation(
         raise DomainError(Code.UNREADABLE, f"`by` must be one of {', '.join(BY)}.")
     if bucket not in BUCKETS:
         raise DomainError(Code.UNREADABLE, f"`bucket` must be one of {', '.join(BUCKETS)}.")
-    query = _sums(by, bucket, since).where(MachineHour.hour >= since, MachineHour.hour < until)
+    spans = _clock_spans(session, since, until)
+    if not spans:
+        return []
+    query = _sums(by, bucket, _clocks(spans)).where(MachineHour.hour >= since, MachineHour.hour < until)
     if lab_ids is not None:
         query = query.where(MachineHour.lab_id.in_(tuple(lab_ids)))
     rows = [_row(found) for found in session.execute(query)]
@@ -79,14 +99,44 @@ def late_changes(session: Session, changed_since: datetime, before: datetime) ->
     return {row.machine_id: row.at for row in rows}
 
 
-def _sums(by: str, bucket: str, since: datetime) -> Select[Any]:
-    key = _key(by)
-    starts_on, starts_at = _bucket(bucket, since)
+def _clock_spans(session: Session, since: datetime, until: datetime) -> list[tuple[Any, ...]]:
+    """How far the clocks of each lab's zone are from UTC, and on which local day ``since`` falls there.
+
+    Worked out here and not by the database, whose own table of zones may be older than ours.
+    """
+    return [
+        (zone, starts, ends, offset, since.astimezone(ZoneInfo(zone)).date())
+        for zone in session.scalars(select(Lab.zone).distinct())
+        for starts, ends, offset in offsets(zone, since, until)
+    ]
+
+
+def _clocks(spans: list[tuple[Any, ...]]) -> Values:
+    return values(
+        column("zone", String),
+        column("since", DateTime(timezone=True)),
+        column("until", DateTime(timezone=True)),
+        column("ahead", Interval),
+        column("first_on", Date),
+        name="clocks",
+    ).data(spans)
+
+
+def _sums(by: str, bucket: str, clocks: Values) -> Select[Any]:
+    local = func.timezone("UTC", MachineHour.hour) + clocks.c.ahead
+    key = _key(by, local)
+    starts_on, starts_at = _bucket(bucket, local, clocks)
     summed = [func.sum(getattr(MachineHour, name)).label(name) for name in _COUNTED]
     query = (
         select(key.label("key"), starts_on.label("starts_on"), starts_at.label("starts_at"), *summed)
         .select_from(MachineHour)
         .join(Lab, Lab.id == MachineHour.lab_id)
+        .join(
+            clocks,
+            (clocks.c.zone == Lab.zone)
+            & (MachineHour.hour >= clocks.c.since)
+            & (MachineHour.hour < clocks.c.until),
+        )
     )
     if by == "region":
         query = query.join(Region, Region.id == Lab.region_id)
@@ -97,8 +147,7 @@ def _sums(by: str, bucket: str, since: datetime) -> Select[Any]:
     return query.group_by("key", "starts_on", "starts_at")
 
 
-def _key(by: str) -> ColumnElement[Any]:
-    local = func.timezone(Lab.zone, MachineHour.hour)
+def _key(by: str, local: ColumnElement[Any]) -> ColumnElement[Any]:
     keys: dict[str, ColumnElement[Any]] = {
         "network": literal("network"),
         "region": Region.slug.expression,
@@ -110,10 +159,11 @@ def _key(by: str) -> ColumnElement[Any]:
     return keys[by]
 
 
-def _bucket(bucket: str, since: datetime) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def _bucket(
+    bucket: str, local: ColumnElement[Any], clocks: Values
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     if bucket == "total":
-        return cast(func.timezone(Lab.zone, literal(since)), Date), literal(None)
-    local = func.timezone(Lab.zone, MachineHour.hour)
+        return clocks.c.first_on, literal(None)
     if bucket == "hour":
         return cast(local, Date), MachineHour.hour.expression
     return cast(func.date_trunc(bucket, local), Date), literal(None)

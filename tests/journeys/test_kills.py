@@ -19,11 +19,13 @@ from tests.support.octoprint import OctoPrintFarm
 MACHINE = "tanger-prusa-1"
 
 
-def test_every_part_killed_during_one_print(octoprint_farm: OctoPrintFarm, tmp_path: Path) -> None:
+def test_every_part_killed_during_one_print(
+    octoprint_farm: OctoPrintFarm, data_dir: Path, tmp_path: Path
+) -> None:
     broker = make_broker(tmp_path / "mosquitto")
     broker.start()
     [printer] = octoprint_farm(1)
-    with EmbeddedPostgres(tmp_path, fast=True) as postgres:
+    with EmbeddedPostgres(data_dir, fast=True) as postgres:
         migrate(postgres.url)
         stack = Stack(tmp_path, postgres.url, broker, machines_of([printer]))
         stack.load_sample()

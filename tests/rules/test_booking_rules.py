@@ -19,7 +19,7 @@ from fablab.bookings.rules import (
     wall_span,
 )
 
-NOW = datetime(2027, 1, 30, 12, 0, tzinfo=UTC)
+NOW = datetime(2026, 2, 7, 12, 0, tzinfo=UTC)
 POLICY = Policy(min_s=600, max_s=86400, horizon_days=60, late_start_s=300, alternatives=3)
 FACTS = BookingFacts(
     now=NOW, zone="Africa/Casablanca", active=True, open_throughout=True, unit_ids=(7,), claims=()
@@ -109,7 +109,7 @@ def test_a_span_that_is_none_is_judged_no_further() -> None:
 def test_a_clash_is_named_in_the_labs_wall_time() -> None:
     claim = Claim(7, NOW, NOW + timedelta(hours=2))
     (refusal,) = decide(request(), replace(FACTS, claims=(claim,)), POLICY)
-    assert refusal.message == "tanger-prusa-1 is taken 2027-01-30 13:00 to 15:00."
+    assert refusal.message == "tanger-prusa-1 is taken 2026-02-07 13:00 to 15:00."
 
 
 def test_fractions_of_a_second_are_cut_off() -> None:
@@ -130,6 +130,6 @@ def test_lengths_are_said_as_people_say_them(seconds: int, text: str) -> None:
 
 
 def test_a_span_over_midnight_names_both_days() -> None:
-    late = datetime(2027, 1, 30, 22, 30, tzinfo=UTC)
+    late = datetime(2026, 2, 7, 22, 30, tzinfo=UTC)
     span = wall_span(late, late + timedelta(hours=2), "Africa/Casablanca")
-    assert span == "2027-01-30 23:30 to 2027-01-31 01:30"
+    assert span == "2026-02-07 23:30 to 2026-02-08 01:30"

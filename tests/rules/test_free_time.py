@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fablab.bookings.free import Room, earliest_start
 
-DAY = datetime(2027, 1, 4, tzinfo=UTC)
+DAY = datetime(2026, 1, 12, tzinfo=UTC)
 ZERO = timedelta(0)
 Spans = list[tuple[datetime, datetime]]
 

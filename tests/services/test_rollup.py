@@ -193,9 +193,9 @@ def test_only_the_machines_named_are_counted(session: Session, network: Network)
 
 
 def test_hours_follow_the_lab_when_the_clock_moves(session: Session, network: Network) -> None:
-    """Ramadan 2027: from 7 February to 14 March, 09:00 in Tanger is 09:00 UTC instead of 08:00."""
+    """Ramadan 2026: from 15 February to 22 March, 09:00 in Tanger is 09:00 UTC instead of 08:00."""
     network.machine(network.lab(opens=time(9), closes=time(10)))
-    saturday = datetime(2027, 2, 6, tzinfo=UTC)
+    saturday = datetime(2026, 2, 14, tzinfo=UTC)
     roll_up(session, None, saturday, saturday + timedelta(days=2))
     opened = [row.hour for row in hours(session) if row.open_s]
     assert opened == [saturday + timedelta(hours=8), saturday + timedelta(days=1, hours=9)]

@@ -25,7 +25,7 @@ HOURS = 5
 TICKS = HOURS * TICKS_AN_HOUR
 SECONDS = ("open_s", "outage_s", "booked_s", "used_s", "used_booked_s", "used_unbooked_s", "overrun_s")
 # Five hours with the moment in them at which the clock in Morocco goes back, and an ordinary Monday.
-BEGINNINGS = (datetime(2027, 2, 7, 0, tzinfo=UTC), datetime(2026, 3, 30, 6, tzinfo=UTC))
+BEGINNINGS = (datetime(2026, 2, 15, 0, tzinfo=UTC), datetime(2026, 3, 30, 6, tzinfo=UTC))
 
 
 @dataclass(frozen=True)

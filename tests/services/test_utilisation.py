@@ -92,13 +92,13 @@ def test_days_are_local_days(session: Session, two_labs: Network) -> None:
 
 
 def test_a_day_of_25_hours_has_25_hours(session: Session) -> None:
-    """On 7 February 2027 the clocks in Morocco go back at 03:00: 02:00 to 03:00 comes twice."""
+    """On 15 February 2026 the clocks in Morocco go back at 03:00: 02:00 to 03:00 comes twice."""
     network = Network(session, START)
     network.machine(network.lab(), "printer", unattended=True)
-    sunday = datetime(2027, 2, 6, 23, tzinfo=UTC)
+    sunday = datetime(2026, 2, 14, 23, tzinfo=UTC)
     roll_up(session, None, sunday, sunday + timedelta(hours=25))
     (day,) = utilisation(session, sunday, sunday + timedelta(hours=25), bucket="day")
-    assert (day.starts_on, day.open_s) == (date(2027, 2, 7), 25 * 3600)
+    assert (day.starts_on, day.open_s) == (date(2026, 2, 15), 25 * 3600)
     hours = utilisation(session, sunday, sunday + timedelta(hours=25), bucket="hour")
     assert len({row.starts_at for row in hours}) == 25
     week = utilisation(session, sunday, sunday + timedelta(hours=25), by="hour_of_week")
