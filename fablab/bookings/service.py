@@ -233,14 +233,17 @@ def _refused(
     refusals: list[Refusal],
 ) -> DomainError:
     """One error for all refusals, with what is free instead where the time is taken."""
-    taken = any(refusal.code == "machine_booked" for refusal in refusals)
+    codes = {refusal.code for refusal in refusals}
+    taken = "machine_booked" in codes
+    # What is too long here is too long elsewhere.
     instead = (
         alternatives(session, gathered.machine, request.starts_at, request.ends_at, now, policy.alternatives)
-        if taken
+        if taken and "too_long" not in codes
         else []
     )
-    only_taken = taken and len(refusals) == 1
-    return DomainError(Code.CLASH if only_taken else Code.REFUSED, refusals[0].message, refusals, instead)
+    return DomainError(
+        Code.CLASH if codes == {"machine_booked"} else Code.REFUSED, refusals[0].message, refusals, instead
+    )
 
 
 def _lost(request: BookingRequest) -> Refusal:

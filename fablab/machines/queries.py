@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
@@ -118,7 +118,7 @@ def machines(
 
 def machine_by_slug(session: Session, slug: str) -> MachineView | None:
     """The machine, also when it is no longer active."""
-    row = session.execute(_machines().where(Machine.slug == slug)).one_or_none()
+    row = session.execute(_MACHINE_BY_SLUG, {"slug": slug}).one_or_none()
     return None if row is None else _machine_view(row)
 
 
@@ -219,3 +219,7 @@ def _openings(rows: list[tuple[int, str, str]] | None) -> tuple[OpenHours, ...]:
 
 def _names(fr: str, ar: str, en: str) -> dict[str, str]:
     return {"fr": fr, "ar": ar, "en": en}
+
+
+# Built once: every booking and every page of a machine asks for it.
+_MACHINE_BY_SLUG = _machines().where(Machine.slug == bindparam("slug"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from fablab.members.models import Member, Role, Token
@@ -85,20 +85,7 @@ def member_by_id(session: Session, member_id: int) -> MemberView | None:
 
 def find_token(session: Session, plain: str, now: datetime) -> Bearer | None:
     """Who holds this token, if it is neither revoked nor expired. One statement."""
-    rows = (
-        session.execute(
-            _with_roles(Token.id.label("token_id"), Token.scope, Token.last_used_at)
-            .join(Token, Token.member_id == Member.id)
-            .where(
-                Token.digest == token_digest(plain),
-                Token.revoked_at.is_(None),
-                or_(Token.expires_at.is_(None), Token.expires_at > now),
-                Member.active,
-            )
-        )
-        .mappings()
-        .all()
-    )
+    rows = session.execute(_BY_TOKEN, {"digest": token_digest(plain), "now": now}).mappings().all()
     actor = _actor(rows, read_only=bool(rows) and rows[0]["scope"] == "read")
     return None if actor is None else Bearer(actor, rows[0]["token_id"], rows[0]["last_used_at"])
 
@@ -151,3 +138,16 @@ def _actor(rows: Iterable[RowMapping], read_only: bool = False) -> Actor | None:
         admin="admin" in everywhere,
         read_only=read_only,
     )
+
+
+# Built once: every request of a program begins with it.
+_BY_TOKEN = (
+    _with_roles(Token.id.label("token_id"), Token.scope, Token.last_used_at)
+    .join(Token, Token.member_id == Member.id)
+    .where(
+        Token.digest == bindparam("digest"),
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > bindparam("now")),
+        Member.active,
+    )
+)

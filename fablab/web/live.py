@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Literal
 
 import psycopg
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from fablab.bookings.queries import BookingView, bookings
@@ -91,7 +92,7 @@ class Hub:
         viewer = Viewer(lab_id)
         with self._lock:
             self._viewers.add(viewer)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
         self._listening.wait(wait_s)
@@ -119,7 +120,7 @@ class Hub:
                     wait_s, complained = RECONNECT_S[0], False
                     self._listening.set()
                     self._listen(connection)
-            except (psycopg.Error, OSError) as error:
+            except (psycopg.Error, SQLAlchemyError, OSError) as error:
                 self._listening.clear()
                 if not complained:
                     log.warning("live updates are interrupted: %s", error)
@@ -145,11 +146,15 @@ class Hub:
         machine_ids: set[int] = set()
         booking_ids: set[int] = set()
         for payload in payloads:
-            note = json.loads(payload)
-            if note.get("kind") == "status":
-                machine_ids.add(note["machine"])
-            elif note.get("kind") == "booking":
-                booking_ids.add(note["booking"])
+            try:
+                note = json.loads(payload)
+                if note["kind"] == "status":
+                    machine_ids.add(int(note["machine"]))
+                elif note["kind"] == "booking":
+                    booking_ids.add(int(note["booking"]))
+            except (ValueError, KeyError, TypeError):
+                # Whoever may connect to the database may notify; that must not end the thread.
+                log.warning("an unreadable notification was passed over: %.100r", payload)
         if not self._viewers:
             return
         with transaction(self._sessions()) as session:

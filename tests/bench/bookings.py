@@ -80,13 +80,13 @@ class _Bench:
             "routing, token, schema": taken["me"] - taken["ping"],
             "facts, rules and the claiming statement": taken["verb"],
         }
-        share["validation, transaction, answer"] = whole - sum(share.values())
         return {
             "what": f"bookings/s, {clients} client{'s' if clients > 1 else ''}",
             "figure": round(BOOKINGS / whole),
             "reference": round(BOOKINGS / taken["bare"]),
             "ratio": round(taken["bare"] / whole, 3),
-            "where": {step: f"{max(0.0, part) / whole:.0%}" for step, part in share.items()},
+            # Each part is measured alone, so the shares are of their sum.
+            "where": {step: f"{part / sum(share.values()):.0%}" for step, part in share.items()},
         }
 
     def contended(self) -> dict[str, Any]:

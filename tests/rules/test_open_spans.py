@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from fablab.machines.rules import OpenHours, Span, covers, open_days, open_spans
 
 CASABLANCA = "Africa/Casablanca"
-# Ramadan 1448: at 02:00 UTC the clock goes back from +01 to +00, and forward again five weeks later.
+# Ramadan 1447: at 02:00 UTC the clock went back from +01 to +00, and forward again five weeks later.
+# Past changes are used, because the next ones are decreed and decreed again.
 BACK, FORWARD = date(2026, 2, 15), date(2026, 3, 22)
 NINE_TO_SIX = [OpenHours(weekday, time(9), time(18)) for weekday in range(7)]
 ZONES = (CASABLANCA, "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu")

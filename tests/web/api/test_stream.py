@@ -153,6 +153,21 @@ def test_a_lost_line_to_the_database_is_made_anew(
     stream.close()
 
 
+def test_an_unreadable_notification_is_passed_over(
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    stream = EventReader(base_url, "/api/v1/stream?lab=rabat", api.token("amina"))
+    stream.read_all(0.3)
+    with transaction(sessions) as session:
+        for payload in ("", "{", "5", '{"kind": "status"}', '{"kind": "booking", "booking": "x"}'):
+            session.execute(text("SELECT pg_notify('fablab_live', :payload)"), {"payload": payload})
+    report(sessions, cast, "rabat-prusa-1")
+    event = stream.read()
+    assert event is not None
+    assert event.data["state"] == "running"
+    stream.close()
+
+
 def test_an_idle_line_is_kept_open(base_url: str, api: Apis) -> None:
     stream = EventReader(base_url, "/api/v1/stream", api.token("amina"))
     stream.read_all(0.3)
