@@ -32,7 +32,8 @@ MOST = {
     "/bookings": 1,
     "/jobs": 1,
     "/usage-sessions": 1,
-    "/utilisation": 1,
+    # Which zones there are, and the sums.
+    "/utilisation": 2,
     "/me/tokens": 1,
 }
 
