@@ -2,7 +2,7 @@ import { refresh } from '../page-swaps'
 import type { Status } from '../status'
 
 /**
- * `<machine-tile data-machine data-state data-job data-seen data-age data-silent-after data-zone src>`: one machine.
+ * `<machine-tile data-machine data-state data-job data-seen data-age data-silent-after src>`: one machine.
  * Small changes (progress, temperatures) are written in place; when the state or the job changes, the server
  * is asked for the tile again. A tile that hears nothing for long enough asks too: silence must show.
  */
