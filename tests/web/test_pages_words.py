@@ -110,13 +110,13 @@ def test_availability(
 @pytest.mark.parametrize(
     ("claims", "open_spans", "expected"),
     [
-        ([], None, at(9, 15)),
+        ([], None, at(9, 7)),
         ([(9, 11)], None, at(11)),
         ([(9, 11), (12, 13)], None, at(11)),
         ([(10, 11), (11, 12)], None, at(12)),
         ([], [(13, 17)], at(13)),
         ([(9, 14)], [(8, 15)], at(14)),
-        ([(9, 15)], [(8, 15)], at(9, 15)),
+        ([(9, 15)], [(8, 15)], at(9, 7)),
     ],
 )
 def test_the_form_begins_with_a_start_that_fits(

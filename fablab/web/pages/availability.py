@@ -44,13 +44,14 @@ def availability(
 def next_start(
     claims: Sequence[Span], open_spans: Sequence[Span] | None, now: datetime, length: timedelta
 ) -> datetime:
-    """A start to offer in the form: the first free quarter of an hour from now on at which ``length`` fits.
+    """A start to offer in the form: now if ``length`` fits, else the first free quarter of an hour at which it does.
 
-    Falls back to the next quarter where nothing fits in the time looked at. A suggestion: the rules decide.
+    Now, to the minute, because whoever stands before a free machine starts at once, and use before a booking
+    would not count as booked. Falls back to now where nothing fits in the time looked at. A suggestion: the
+    rules decide.
     """
     step = timedelta(minutes=15)
-    past = timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
-    first = now - past + (step if past else timedelta())
+    first = now.replace(second=0, microsecond=0)
     windows = [Span(first, first + timedelta(days=14))] if open_spans is None else open_spans
     for window in windows:
         start = max(first, window.starts_at)
