@@ -44,7 +44,7 @@ def availability(
 def next_start(
     claims: Sequence[Span], open_spans: Sequence[Span] | None, now: datetime, length: timedelta
 ) -> datetime:
-    """A start to offer in the form: now if ``length`` fits, else the first free quarter of an hour at which it does.
+    """A start to offer in the form: now if ``length`` fits, else the first free quarter at which it does.
 
     Now, to the minute, because whoever stands before a free machine starts at once, and use before a booking
     would not count as booked. Falls back to now where nothing fits in the time looked at. A suggestion: the
