@@ -28,7 +28,7 @@ check: .stamps/env .stamps/pages ## Linters, types, import contracts, front-end 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/npm --prefix $(CLIENT) run --silent check
-	$(BIN)/python -m pytest -q tests/house
+	$(BIN)/python -m pytest -q tests/house/test_migrations.py
 
 bench: .stamps/env .stamps/pages .stamps/octoprint .stamps/debian ## Measure, as ratios to a reference in the same run; writes tests/bench/results.md
 	$(BIN)/python -m tests.bench

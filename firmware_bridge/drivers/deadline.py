@@ -79,7 +79,7 @@ class _BoundedSocket:
 
 
 def _pool(pool: type, base: type, deadline: Deadline) -> Any:
-    class Connection(base):  # type: ignore[misc]
+    class Connection(base):
         def connect(self) -> None:
             self.timeout = deadline.left()
             super().connect()

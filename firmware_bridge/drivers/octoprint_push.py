@@ -127,7 +127,7 @@ class OctoPrintPush:
             return type(error).__name__
         finally:
             if connection is not None:
-                connection.shutdown()  # type: ignore[no-untyped-call]
+                connection.shutdown()
         return "closed"
 
     def _log_in(self) -> str:

@@ -85,7 +85,7 @@ def test_every_part_killed_during_one_print(
 
 @dataclass(frozen=True)
 class OutboxFile:
-    """A bridge's outbox at rest: its id, the last number given, how far it was confirmed, and what it keeps."""
+    """A bridge's outbox at rest: its id, the last number given, how far confirmed, and what it keeps."""
 
     name: str
     last: int

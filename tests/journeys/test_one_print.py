@@ -1,4 +1,4 @@
-"""The main job: a maker books a printer on her phone, prints on OctoPrint, watches, and the time is counted."""
+"""The main job: a maker books on her phone, prints on OctoPrint, watches, and the time is counted."""
 
 from __future__ import annotations
 
