@@ -4,6 +4,8 @@ PYTHON ?= python3
 export PORT ?= 8000
 export DATA_DIR ?= data
 export OCTOPRINT ?= 2
+# Suites that run side by side: they mostly wait for printers, so more of them than a small machine has cores.
+WORKERS ?= 3
 
 BIN := .venv/bin
 CLIENT := fablab/web/client
@@ -19,7 +21,7 @@ run: .stamps/env .stamps/pages ## Start everything with the sample network (PORT
 	@$(BIN)/fablab run
 
 test: .stamps/env .stamps/pages .stamps/octoprint .stamps/debian ## Run every suite (installs Debian's mosquitto, postgresql, chromium where it may)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m tests.system_postgres
 
 check: .stamps/env .stamps/pages ## Linters, types, import contracts, front-end types, migrations = models
