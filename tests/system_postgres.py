@@ -55,7 +55,7 @@ def main() -> int:
             url = f"postgresql://fablab@/postgres?host={folder}"
             print(f"once more on PostgreSQL {binaries.parent.name} of this system", flush=True)
             return subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", *SUITES],
+                [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *SUITES],
                 env={**os.environ, "FABLAB_TEST_DATABASE_URL": url},
                 check=False,
             ).returncode

@@ -78,8 +78,8 @@ def memory_of_a_running_system() -> str:
             system.end()
     pss, rss = (sum(getattr(row, name) for row in rows) * memory.MIB / 1e6 for name in ("pss_mib", "rss_mib"))
     return (
-        f"## Memory\n\nResident {pss:.0f} MB of {MEMORY_BUDGET_MB} MB, a page that processes share counted once "
-        f"(PSS). Counted once for each process that maps it (the sum of RSS) it is {rss:.0f} MB.\n\n"
+        f"## Memory\n\nResident {pss:.0f} MB of {MEMORY_BUDGET_MB} MB, a shared page counted once (PSS). "
+        f"Counted once for each process that maps it (the sum of RSS) it is {rss:.0f} MB.\n\n"
         f"```\n{memory.table(rows)}\n```"
     )
 
