@@ -13,6 +13,8 @@ import pytest
 from tests.support.missing import missing
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.support.mosquitto import Mosquitto
     from tests.support.octoprint import OctoPrintFarm
 
@@ -120,3 +122,21 @@ def octoprint_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["OctoPr
     farm = OctoPrintFarm(venv, tmp_path_factory.mktemp("octoprint"))
     yield farm
     farm.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """The system's Chromium. One for all suites: Playwright's loop takes one at a time."""
+    from playwright.sync_api import sync_playwright
+
+    from fablab.web.pages.assets import DIST
+    from tests.support import chromium
+
+    if chromium.PROGRAM is None:
+        missing("Chromium is not installed (Debian package: chromium)")
+    if not (DIST / "manifest.json").exists():
+        missing("the pages' styles and scripts are not built (npm ci && npm run build in fablab/web/client)")
+    with sync_playwright() as playwright:
+        browser = chromium.launch(playwright)
+        yield browser
+        browser.close()

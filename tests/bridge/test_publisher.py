@@ -222,6 +222,7 @@ def test_a_broker_that_forgets_everything_loses_nothing(
 
 def test_old_messages_are_marked_historical(sender: Sender, server: ServerDouble) -> None:
     sender.start()
+    until(lambda: server.presences, 5, "connected, or both were made while the line was down")
     sender.say(age_s=31)
     sender.say(age_s=1)
     until(lambda: len(server.taken) == 2, 5)

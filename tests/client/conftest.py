@@ -8,12 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from fablab.web.pages.assets import DIST
 from tests.fixtures_cast import PASSWORD, Cast
-from tests.support import chromium
-from tests.support.missing import missing
 from tests.support.web import serving
 
 PHONE = {"width": 390, "height": 844}
@@ -23,18 +20,6 @@ _NOTE_VIOLATIONS = """
 addEventListener('securitypolicyviolation', (event) =>
   console.error(`content policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))
 """
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if chromium.PROGRAM is None:
-        missing("Chromium is not installed (Debian package: chromium)")
-    if not (DIST / "manifest.json").exists():
-        missing("the pages' styles and scripts are not built (npm ci && npm run build in fablab/web/client)")
-    with sync_playwright() as playwright:
-        browser = chromium.launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

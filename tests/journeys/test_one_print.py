@@ -6,38 +6,31 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from fablab.embedded.octoprint import OctoPrintServer
 from tests.journeys.stack import Api, Stack, eventually
 from tests.journeys.test_outcomes import wait_for_end
-from tests.support import chromium
-from tests.support.missing import missing
 
 PASSWORD = "fablab-demo"
 
 
 @pytest.fixture(scope="module")
-def phone(stack: Stack) -> Iterator[Page]:
+def phone(stack: Stack, browser: Browser) -> Iterator[Page]:
     """Amina's phone, signed in."""
-    if chromium.PROGRAM is None:
-        missing("Chromium is not installed (Debian package: chromium)")
-    with sync_playwright() as playwright:
-        browser = chromium.launch(playwright)
-        context = browser.new_context(
-            viewport={"width": 390, "height": 844}, timezone_id="Africa/Casablanca", reduced_motion="reduce"
-        )
-        page = context.new_page()
-        page.goto(f"{stack.base_url}/sign-in")
-        page.get_by_label("E-mail").fill("amina@example.org")
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"{stack.base_url}/")
-        yield page
-        browser.close()
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, timezone_id="Africa/Casablanca", reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(f"{stack.base_url}/sign-in")
+    page.get_by_label("E-mail").fill("amina@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{stack.base_url}/")
+    yield page
+    context.close()
 
 
 def utilisation_of(api: Api, machine: str, since: datetime) -> dict[str, Any]:
@@ -56,9 +49,6 @@ def test_booked_printed_watched_and_counted(
     before = utilisation_of(nadia, "tanger-prusa-1", since)
 
     phone.goto(f"{stack.base_url}/machines/tanger-prusa-1")
-    local_now = datetime.now(ZoneInfo("Africa/Casablanca"))
-    phone.locator("#day").fill(f"{local_now:%Y-%m-%d}")
-    phone.locator("#time").fill(f"{local_now:%H:%M}")
     phone.get_by_role("button", name="Book").last.click()
     phone.wait_for_url("**/bookings/*")
     booking = amina.get("/bookings?state=confirmed")["items"][0]
