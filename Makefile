@@ -12,7 +12,7 @@ CLIENT := fablab/web/client
 CLIENT_SOURCES := $(shell find $(CLIENT) -type f -not -path '*/node_modules/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak screenshots clean
+.PHONY: help run test check bench screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,9 +34,6 @@ check: .stamps/env .stamps/pages ## Linters, types, import contracts, front-end 
 
 bench: .stamps/env .stamps/pages .stamps/octoprint .stamps/debian ## Measure, as ratios to a reference in the same run; writes tests/bench/results.md
 	$(BIN)/python -m tests.bench
-
-soak: .stamps/env .stamps/pages .stamps/octoprint .stamps/debian ## The long runs that `make test` leaves out
-	$(BIN)/python -m pytest -m soak
 
 screenshots: .stamps/env .stamps/pages ## Pictures of every page, phone and desktop, into build/screenshots
 	$(BIN)/python -m tests.look

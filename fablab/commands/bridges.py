@@ -6,7 +6,7 @@ import json
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
@@ -95,22 +95,24 @@ def broker_config(out: Path, port: int | None, certificate: Path | None, key: Pa
 
     Without a certificate the broker listens on this machine only.
     """
+    from fablab.mqtt.client import address
     from fablab.telemetry.mosquitto import Listener, write_config
     from fablab.telemetry.registry import broker_accounts
 
     if (certificate is None) != (key is None):
         raise click.ClickException("--certificate and --key go together")
     settings = load_settings()
-    known = urlsplit(settings.mqtt.url)
-    password = known.password or secrets.token_urlsafe(24)
+    known = address(settings.mqtt.url) if settings.mqtt.url else None
+    password = (known.password if known else None) or secrets.token_urlsafe(24)
+    user = (known.user if known else None) or "server"
     with transaction() as session:
         accounts = broker_accounts(session)
     listener = Listener(port or (8883 if certificate else 1883), certificate, key)
-    for path in write_config(out, listener, data, known.username or "server", password, accounts):
+    for path in write_config(out, listener, data, user, password, accounts):
         click.echo(str(path))
-    if not known.password:
+    if known is None or not known.password:
         scheme = "mqtts" if certificate else "mqtt"
-        click.echo(f"FABLAB_MQTT_URL={scheme}://server:{password}@HOST:{listener.port}", err=True)
+        click.echo(f"FABLAB_MQTT_URL={scheme}://{quote(user)}:{password}@HOST:{listener.port}", err=True)
 
 
 def _known_broker(settings: Settings) -> str:

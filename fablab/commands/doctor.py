@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from fablab.clock import utc_now
 from fablab.embedded.reach import database_address
+from fablab.leader import INGEST, SCHEDULER
 from fablab.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 OVERLAPS = """
 SELECT count(*) FROM occupancy AS a JOIN occupancy AS b
   ON a.unit_id = b.unit_id AND a.id < b.id AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at
+"""
+# A session-level advisory lock by one number shows as two halves.
+LEADING = """
+SELECT (classid::bigint << 32) + objid::bigint FROM pg_locks
+WHERE locktype = 'advisory' AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+LATELY_LOST = """
+SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM message_gap WHERE recorded_at >= :since
 """
 SILENT = """
 SELECT lab.slug || '/' || bridge.name FROM bridge JOIN lab ON lab.id = bridge.lab_id
@@ -50,7 +60,9 @@ def doctor() -> None:
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     secret = settings.web.secret_key
-    if secret and len(secret) < 32:
+    if not secret and not settings.database.url:
+        yield Finding("settings", True, "readable; `fablab run` makes and keeps its own secret key")
+    elif len(secret) < 32:
         yield Finding("secret key", False, "shorter than 32 characters: set a longer FABLAB_SECRET_KEY")
     else:
         yield Finding("settings", True, "readable")
@@ -94,8 +106,12 @@ def _tables(database: Connection, now: datetime) -> Iterator[Finding]:
     made = database.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": partition})
     words = f"{partition} is there" if made else f"{partition} is missing: is `fablab scheduler` running?"
     yield Finding("readings", bool(made), words)
-    gaps = database.scalar(text("SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM message_gap"))
-    yield Finding("lost messages", gaps == 0, f"{gaps} given up")
+    leading = set(database.scalars(text(LEADING)).all())
+    for part, key in (("ingest", INGEST), ("scheduler", SCHEDULER)):
+        words = "at work" if key in leading else f"nobody is at work: start `fablab {part}`"
+        yield Finding(part, key in leading, words)
+    gaps = database.scalar(text(LATELY_LOST), {"since": now - timedelta(days=1)})
+    yield Finding("lost messages", gaps == 0, f"{gaps} given up in the last day")
     dead = database.scalar(text("SELECT count(*) FROM dead_letter"))
     yield Finding("dead letters", True, f"{dead} kept")
     silent = database.scalars(text(SILENT)).all()

@@ -155,7 +155,7 @@ def real_broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> Iterator[tuple[in
     """A real Mosquitto on the files of `fablab broker config`, and the passwords by user."""
     if PROGRAM is None:
         missing("Mosquitto is not installed (Debian package: mosquitto)")
-    port, passwords = free_port(), {"server": "a-server-password"}
+    port, passwords = free_port(), {"server": "a p@ss/word"}
     for lab in ("tanger", "rabat"):
         done = fablab("bridge", "add", lab, "pi-1")
         assert done.exit_code == 0, done.stderr
@@ -164,7 +164,7 @@ def real_broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> Iterator[tuple[in
     out = tmp_path / "mosquitto"
     done = fablab(
         *("broker", "config", "--out", str(out), "--port", str(port), "--data", str(out)),
-        FABLAB_MQTT_URL="mqtt://server:a-server-password@127.0.0.1",
+        FABLAB_MQTT_URL="mqtt://server:a%20p%40ss%2Fword@127.0.0.1",
     )
     assert done.exit_code == 0, done.stderr
     assert {path.name for path in out.iterdir()} == {"mosquitto.conf", "passwords", "rights"}

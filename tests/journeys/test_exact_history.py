@@ -20,9 +20,9 @@ def test_ten_finished_and_ten_cancelled_prints_half_of_them_of_one_file(
     since = datetime.now(UTC).replace(microsecond=0)
     expected: list[tuple[str, str, float]] = []
     for number in range(20):
-        # Every other print is of one and the same file; the rest change.
-        file = "job_3s.gcode" if number % 2 == 0 else ("job_20s.gcode", "job_2min.gcode")[number // 2 % 2]
-        cancelled = number % 4 in {1, 3}
+        # Every other print is of one and the same file, finished and cancelled in turn; the rest change.
+        file = ("job_3s.gcode", "job_20s.gcode", "job_3s.gcode", "job_fast_2500.gcode")[number % 4]
+        cancelled = number % 4 in {1, 2}
         printer.print_file(file)
         started = time.monotonic()
         if cancelled:
