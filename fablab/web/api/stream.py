@@ -102,7 +102,9 @@ def _missed(last: int | None, lab_id: int | None) -> list[Event]:
     if last is None:
         return []
     now = utc_now()
-    since = max(datetime.fromtimestamp(last / 1000, UTC) - OVERLAP, now - OLDEST_RESUMED)
+    # Numbers before instants: callers may send one that no calendar holds.
+    number = min(max(last, number_at(now - OLDEST_RESUMED)), number_at(now))
+    since = datetime.fromtimestamp(number / 1000, UTC) - OVERLAP
     ids = {change.booking_id for change in changes_since(session(), since, MOST_RESUMED)}
     found = bookings(session(), ids=ids, lab_id=lab_id) if ids else []
     return [Event(number_at(now), "booking", each.lab_id, each.zone, each) for each in found]
