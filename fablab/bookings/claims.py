@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.orm import Session
 
-from fablab.bookings.free import Room, earliest_start
+from fablab.bookings.free import Room, first_free
 from fablab.bookings.rules import BookingFacts, BookingRequest, Claim
 from fablab.errors import Alternative
 from fablab.machines.queries import MachineView, machine_by_slug, machines
@@ -164,13 +164,8 @@ def alternatives(
         if not each.unattended and each.lab_id not in hours:
             spans = open_spans(each.openings, each.zone, first, last + length)
             hours[each.lab_id] = [(span.starts_at, span.ends_at) for span in spans]
-        starts = [
-            start
-            for unit in each.unit_ids
-            if (start := _earliest(each, taken[unit], hours, length, first, last)) is not None
-        ]
-        if starts:
-            start = min(starts)
+        start = _first_free(each, taken, hours.get(each.lab_id), length, first, last)
+        if start is not None:
             order = (each.id != machine.id, each.lab_id != machine.lab_id, start, each.slug)
             zone = ZoneInfo(each.zone)
             free = Alternative(
@@ -180,16 +175,41 @@ def alternatives(
     return [free for _, free in sorted(found, key=lambda pair: pair[0])[:limit]]
 
 
-def _earliest(
+def first_start(
+    session: Session, machine: MachineView, length: timedelta, first: datetime, last: datetime
+) -> datetime | None:
+    """The first whole minute in [first, last] at which the machine has room for this length, or None."""
+    margin = timedelta(seconds=machine.setup_s + machine.cleanup_s)
+    spans = open_spans(machine.openings, machine.zone, *_day_around(Span(first, last + length)))
+    hours = [(span.starts_at, span.ends_at) for span in spans]
+    by_unit: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in machine.unit_ids}
+    for claim in claims(session, machine.unit_ids, first - margin, last + length + margin):
+        by_unit[claim.unit_id].append((claim.starts_at, claim.ends_at))
+    at: datetime | None = first
+    while at is not None:
+        minute = _whole_minute(at)
+        at = _first_free(machine, by_unit, hours, length, minute, last)
+        if at == minute:
+            return at
+    return None
+
+
+def _whole_minute(at: datetime) -> datetime:
+    past = timedelta(seconds=at.second, microseconds=at.microsecond)
+    return at - past + timedelta(minutes=1) if past else at
+
+
+def _first_free(
     machine: MachineView,
-    taken: Sequence[tuple[datetime, datetime]],
-    hours: dict[int, Sequence[tuple[datetime, datetime]]],
+    taken: Mapping[int, Sequence[tuple[datetime, datetime]]],
+    hours: Sequence[tuple[datetime, datetime]] | None,
     length: timedelta,
     first: datetime,
     last: datetime,
 ) -> datetime | None:
-    return earliest_start(
-        Room(taken, None if machine.unattended else hours[machine.lab_id]),
+    open_hours = None if machine.unattended else hours
+    return first_free(
+        [Room(taken[unit], open_hours) for unit in machine.unit_ids],
         length,
         timedelta(seconds=machine.setup_s),
         timedelta(seconds=machine.cleanup_s),

@@ -35,6 +35,36 @@ def earliest_start(
     return None
 
 
+def first_free(
+    rooms: Iterable[Room],
+    length: timedelta,
+    setup: timedelta,
+    cleanup: timedelta,
+    not_before: datetime,
+    not_after: datetime,
+) -> datetime | None:
+    """The first start at which a booking fits on any of these units, or None."""
+    starts = (earliest_start(room, length, setup, cleanup, not_before, not_after) for room in rooms)
+    return min((start for start in starts if start is not None), default=None)
+
+
+def fully_claimed(units: Sequence[Sequence[tuple[datetime, datetime]]]) -> list[tuple[datetime, datetime]]:
+    """When none of these units is free, by start; the claims of one unit never overlap."""
+    changes = sorted(
+        (at, step) for claims in units for span in claims for at, step in zip(span, (1, -1), strict=True)
+    )
+    found = []
+    taken, since = 0, None
+    for at, step in changes:
+        taken += step
+        if taken == len(units):
+            since = at
+        elif since is not None:
+            found.append((since, at))
+            since = None
+    return found
+
+
 def _windows(
     open_spans: Sequence[tuple[datetime, datetime]] | None, since: datetime, until: datetime
 ) -> Iterable[tuple[datetime, datetime]]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fablab.bookings.free import Room, earliest_start
+from fablab.bookings.free import Room, earliest_start, first_free, fully_claimed
 
 DAY = datetime(2026, 1, 12, tzinfo=UTC)
 ZERO = timedelta(0)
@@ -38,6 +38,22 @@ def test_a_gap_must_hold_set_up_and_clean_up_too() -> None:
     hour, five = timedelta(hours=1), timedelta(minutes=5)
     assert earliest_start(room, hour, ZERO, five, at(0), at(500)) == at(30)
     assert earliest_start(room, hour, five, five, at(0), at(500)) == at(125)
+
+
+def test_the_first_of_several_units_to_be_free_is_taken() -> None:
+    until_60, until_30 = Room([(at(0), at(60))], None), Room([(at(0), at(30))], None)
+    hour = timedelta(hours=1)
+    assert first_free([], hour, ZERO, ZERO, at(0), at(500)) is None
+    assert first_free([until_60, until_30], hour, ZERO, ZERO, at(0), at(20)) is None
+    assert first_free([until_60, until_30], hour, ZERO, ZERO, at(0), at(500)) == at(30)
+
+
+@given(st.lists(spans(), min_size=1, max_size=3))
+def test_a_minute_is_fully_claimed_when_every_unit_is(units: list[Spans]) -> None:
+    found = fully_claimed(units)
+    for minute in range(302):
+        in_all = all(any(start <= at(minute) < end for start, end in claims) for claims in units)
+        assert any(start <= at(minute) < end for start, end in found) == in_all
 
 
 @given(
