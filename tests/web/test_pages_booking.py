@@ -8,13 +8,14 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, BookingChange
 from fablab.clock import utc_now
+from fablab.machines.models import Machine, Unit
 from fablab.usage.models import Job, UsageSession
-from tests.fixtures_cast import Cast, tomorrow
+from tests.fixtures_cast import CASABLANCA, Cast, tomorrow
 from tests.support.pages import Reader, Visit, words
 
 PRINTER = "/machines/tanger-prusa-1"
@@ -105,6 +106,46 @@ def test_a_taken_time_is_refused_and_one_tap_takes_another(visit: Visit, session
     answer = youssef.post(address, **fields)
     assert answer.status_code == 303
     assert stored(session) == 2
+
+
+def offered(reader: Reader, machine: str) -> dict[str, str]:
+    """The day and time the empty form begins with."""
+    page = reader.get(machine).text
+    return {
+        name: str(re.search(rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', page)[1])  # type: ignore[index]
+        for name in ("day", "time")
+    }
+
+
+def test_a_machine_with_set_up_and_clean_up_offers_a_start_that_is_taken(
+    visit: Visit, session: Session, cast: Cast
+) -> None:
+    session.execute(
+        update(Machine)
+        .where(Machine.id == cast.machines["tanger-prusa-1"])
+        .values(setup_s=605, cleanup_s=900)
+    )
+    session.commit()
+    made_by(visit("youssef"), at=utc_now().astimezone(CASABLANCA) + timedelta(minutes=5))
+    amina = visit("amina")
+    answer = send(amina, **offered(amina, PRINTER))
+    assert answer.status_code == 303, words(answer)
+
+
+def test_a_machine_with_two_units_is_free_now_while_one_of_them_is_booked(
+    visit: Visit, session: Session, cast: Cast
+) -> None:
+    session.add(Unit(machine_id=cast.machines["tanger-prusa-1"], number=2))
+    session.commit()
+    made_by(visit("youssef"), at=utc_now().astimezone(CASABLANCA))
+    amina = visit("amina")
+    before = utc_now().replace(second=0, microsecond=0)
+    begin = datetime.fromisoformat("{day}T{time}".format(**offered(amina, PRINTER)))
+    assert before <= begin.replace(tzinfo=CASABLANCA) <= utc_now()
+    assert "Booked until" not in words(amina.get(PRINTER))
+    assert send(amina, **offered(amina, PRINTER)).status_code == 303
+    assert "Yours until" in words(amina.get(PRINTER))
+    assert "Booked until" in words(visit("salma").get("/machines/tanger-prusa-1"))
 
 
 def test_who_only_reads_cannot_book(visit: Visit, session: Session) -> None:

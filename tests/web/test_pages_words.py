@@ -10,7 +10,7 @@ from fablab.bookings.models import STATES
 from fablab.machines.rules import Span
 from fablab.usage.models import OUTCOMES
 from fablab.web.pages import words
-from fablab.web.pages.availability import Availability, availability, next_start
+from fablab.web.pages.availability import Availability, availability
 
 ZONE = "Europe/Paris"  # an hour ahead of UTC in winter
 NOW = datetime(2026, 11, 24, 9, 7, 30, tzinfo=UTC)  # Tuesday, 10:07 in Paris
@@ -105,25 +105,6 @@ def test_availability(
         availability(_spans(claims), None if open_spans is None else _spans(open_spans), NOW, at(23))
         == expected
     )
-
-
-@pytest.mark.parametrize(
-    ("claims", "open_spans", "expected"),
-    [
-        ([], None, at(9, 7)),
-        ([(9, 11)], None, at(11)),
-        ([(9, 11), (12, 13)], None, at(11)),
-        ([(10, 11), (11, 12)], None, at(12)),
-        ([], [(13, 17)], at(13)),
-        ([(9, 14)], [(8, 15)], at(14)),
-        ([(9, 15)], [(8, 15)], at(9, 7)),
-    ],
-)
-def test_the_form_begins_with_a_start_that_fits(
-    claims: list[tuple[int, int]], open_spans: list[tuple[int, int]] | None, expected: datetime
-) -> None:
-    spans = None if open_spans is None else _spans(open_spans)
-    assert next_start(_spans(claims), spans, NOW, timedelta(hours=1)) == expected
 
 
 def _spans(hours: list[tuple[int, int]]) -> list[Span]:

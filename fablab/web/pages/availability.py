@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fablab.machines.rules import Span
 
@@ -39,30 +39,3 @@ def availability(
     if ends:
         return Availability("free", min(ends))
     return Availability("free", None if open_spans is None else horizon)
-
-
-def next_start(
-    claims: Sequence[Span], open_spans: Sequence[Span] | None, now: datetime, length: timedelta
-) -> datetime:
-    """A start to offer in the form: now if ``length`` fits, else the first free quarter at which it does.
-
-    Now, to the minute, because whoever stands before a free machine starts at once, and use before a booking
-    would not count as booked. Falls back to now where nothing fits in the time looked at. A suggestion: the
-    rules decide.
-    """
-    step = timedelta(minutes=15)
-    first = now.replace(second=0, microsecond=0)
-    windows = [Span(first, first + timedelta(days=14))] if open_spans is None else open_spans
-    for window in windows:
-        start = max(first, window.starts_at)
-        while start + length <= window.ends_at:
-            clash = next((c for c in claims if c.starts_at < start + length and start < c.ends_at), None)
-            if clash is None:
-                return start
-            start = _quarter(clash.ends_at, step)
-    return first
-
-
-def _quarter(at: datetime, step: timedelta) -> datetime:
-    past = timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
-    return at if not past else at - past + step

@@ -11,21 +11,20 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.bookings import queries as bookings
+from fablab.bookings.claims import first_start
 from fablab.bookings.rules import Policy
 from fablab.bookings.service import create_booking
 from fablab.clock import utc_now
 from fablab.errors import Alternative, Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import MachineView
-from fablab.machines.rules import Span
 from fablab.members.rules import Actor, may_book_for_others
 from fablab.web.database import writing
 from fablab.web.errors import STATUS
-from fablab.web.pages.availability import next_start
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.booking_form import BookingForm, day_of, lengths, offered, read, typed
 from fablab.web.pages.context import policy, reading, settings
-from fablab.web.pages.tiles import spans_open, tiles
+from fablab.web.pages.tiles import tiles
 
 AGENDA = timedelta(days=7)
 
@@ -88,10 +87,11 @@ def _page(
     taken = bookings.calendar(session, [found.id], now, now + AGENDA)
     limits: Policy = policy()
     if form is None:
-        claims = [Span(row.starts_at, row.ends_at) for row in taken]
-        hour = timedelta(hours=1)
-        start = next_start(claims, spans_open(found, now, now + AGENDA), now, hour)
-        form = _asked(offered(start, found.zone))
+        # Now, to the minute: whoever stands before a free machine starts at once, and use before a booking
+        # would not count as booked.
+        minute = now.replace(second=0, microsecond=0)
+        start = first_start(session, found, timedelta(hours=1), minute, minute + AGENDA)
+        form = _asked(offered(start or minute, found.zone))
     today = now.astimezone(ZoneInfo(found.zone))
     return render_template(
         "machine.html",

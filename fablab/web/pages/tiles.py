@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from fablab.bookings import queries as bookings
+from fablab.bookings.claims import claims
+from fablab.bookings.free import fully_claimed
 from fablab.bookings.queries import CalendarRow
 from fablab.machines.queries import MachineView
 from fablab.machines.rules import Span, open_spans
@@ -69,15 +71,27 @@ class Tile:
 def tiles(
     session: Session, actor: Actor, machines: Sequence[MachineView], now: datetime, settings: Settings
 ) -> list[Tile]:
-    """The tiles of these machines in their order. Two statements, however many machines there are."""
+    """The tiles of these machines in their order. Three statements, however many machines there are."""
     ids = [machine.id for machine in machines]
+    units = [unit for machine in machines for unit in machine.unit_ids]
     by_machine = {view.machine_id: view for view in telemetry.statuses(session, ids, now, settings)}
-    claims: dict[int, list[CalendarRow]] = {}
+    held: dict[int, list[CalendarRow]] = {}
     for row in bookings.calendar(session, ids, now, now + LOOK_AHEAD):
-        claims.setdefault(row.machine_id, []).append(row)
+        held.setdefault(row.machine_id, []).append(row)
+    taken: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in units}
+    for claim in claims(session, units, now, now + LOOK_AHEAD):
+        taken[claim.unit_id].append((claim.starts_at, claim.ends_at))
     silent_after_s = settings.telemetry.silent_after_s
     return [
-        _tile(actor, machine, by_machine.get(machine.id), claims.get(machine.id, ()), now, silent_after_s)
+        _tile(
+            actor,
+            machine,
+            by_machine.get(machine.id),
+            [row for row in held.get(machine.id, ()) if row.starts_at <= now < row.ends_at],
+            fully_claimed([taken[unit] for unit in machine.unit_ids]),
+            now,
+            silent_after_s,
+        )
         for machine in machines
     ]
 
@@ -91,12 +105,11 @@ def _tile(
     actor: Actor,
     machine: MachineView,
     status: StatusView | None,
-    claims: Iterable[CalendarRow],
+    held: Sequence[CalendarRow],
+    taken: Sequence[tuple[datetime, datetime]],
     now: datetime,
     silent_after_s: int,
 ) -> Tile:
-    claims = list(claims)
-    horizon = now + LOOK_AHEAD
     state = status.state if status is not None and status.fresh else "unreachable"
     details = may_see_lab_details(actor, machine.lab_id)
     working = status is not None and state in ("running", "paused")
@@ -110,13 +123,8 @@ def _tile(
         job=_job(status, may_see_work(status, actor)) if status and working else None,
         temperatures=_temperatures(status) if status and state != "unreachable" else (),
         power=_power(status) if status and state != "unreachable" else None,
-        availability=availability(
-            [Span(row.starts_at, row.ends_at) for row in claims],
-            spans_open(machine, now, horizon),
-            now,
-            horizon,
-        ),
-        holder=_holder(actor, claims, details, now),
+        availability=_availability(actor, machine, held, taken, now),
+        holder=_holder(actor, held, details),
         may_book=may_book(actor, machine.lab_id) and not actor.read_only,
         silent_after_s=silent_after_s,
     )
@@ -150,11 +158,24 @@ def _power(status: StatusView) -> str | None:
     return None if status.power_w is None else f"{status.power_w:.0f} W"
 
 
-def _holder(actor: Actor, claims: Iterable[CalendarRow], details: bool, now: datetime) -> str | None:
+def _availability(
+    actor: Actor,
+    machine: MachineView,
+    held: Iterable[CalendarRow],
+    taken: Sequence[tuple[datetime, datetime]],
+    now: datetime,
+) -> Availability:
+    """For the holder the end of what they hold; for everybody else when a unit can be had."""
+    own = [row.ends_at for row in held if row.member_id == actor.member_id]
+    if own:
+        return Availability("booked", max(own))
+    horizon = now + LOOK_AHEAD
+    return availability([Span(*span) for span in taken], spans_open(machine, now, horizon), now, horizon)
+
+
+def _holder(actor: Actor, held: Iterable[CalendarRow], details: bool) -> str | None:
     """Whose booking it is now: "you", a name for the lab's staff, None for others."""
-    for row in claims:
-        if row.booking_id is not None and row.starts_at <= now < row.ends_at:
-            if row.member_id == actor.member_id:
-                return "you"
-            return row.member_name if details else None
-    return None
+    members = [row for row in held if row.booking_id is not None]
+    if any(row.member_id == actor.member_id for row in members):
+        return "you"
+    return members[0].member_name if members and details else None
