@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
@@ -52,19 +53,29 @@ def metrics() -> Response:
     return Response(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Any of the workers may answer: without its number, their figures would be taken for one series that jumps.
+_WORKER = str(os.getpid())
+
 _registry = CollectorRegistry()
 _requests = Counter(
-    "fablab_http_requests_total", "Requests answered", ["method", "endpoint", "status"], registry=_registry
+    "fablab_http_requests_total",
+    "Requests answered",
+    ["method", "endpoint", "status", "worker"],
+    registry=_registry,
 )
 _seconds = Histogram(
-    "fablab_http_request_seconds", "Time to the first byte of the answer", ["endpoint"], registry=_registry
+    "fablab_http_request_seconds",
+    "Time to the first byte of the answer",
+    ["endpoint", "worker"],
+    registry=_registry,
 )
-_viewers = Gauge("fablab_live_viewers", "Open live streams of this worker", registry=_registry)
+_viewers = Gauge("fablab_live_viewers", "Open live streams of this worker", ["worker"], registry=_registry)
 
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
-    _viewers.set_function(lambda: app.extensions["fablab.live"].viewers)
+    _viewers.labels(_WORKER).set_function(lambda: app.extensions["fablab.live"].viewers)
 
     @app.before_request
     def begin() -> None:
@@ -72,9 +83,10 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def count(answer: Response) -> Response:
-        # The endpoint, not the path: paths are without number.
+        # The endpoint, not the path, and no method of the caller's invention: both are without number.
         endpoint = request.endpoint or "none"
-        _requests.labels(request.method, endpoint, answer.status_code).inc()
+        method = request.method if request.method in METHODS else "OTHER"
+        _requests.labels(method, endpoint, answer.status_code, _WORKER).inc()
         if "began" in g:
-            _seconds.labels(endpoint).observe(time.perf_counter() - g.began)
+            _seconds.labels(endpoint, _WORKER).observe(time.perf_counter() - g.began)
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -169,6 +170,14 @@ def test_metrics_are_for_operators(api: Apis) -> None:
     seen = api("nadia")._client.get("/metrics", headers=api("nadia").headers)
     assert seen.status_code == 200
     assert 'fablab_http_requests_total{endpoint="health.metrics"' in seen.text
+
+
+def test_metrics_do_not_grow_with_what_callers_invent(app: Flask, api: Apis) -> None:
+    for number in range(3):
+        app.test_client().open(f"/nowhere/{number}", method=f"INVENTED{number}")
+    seen = api("nadia")._client.get("/metrics", headers=api("nadia").headers)
+    assert "INVENTED" not in seen.text
+    assert f'method="OTHER",status="404",worker="{os.getpid()}"' in seen.text
 
 
 def sign_in(client: FlaskClient) -> None:
