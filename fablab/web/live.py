@@ -124,9 +124,13 @@ class Hub:
                 self._listening.clear()
                 if not complained:
                     log.warning("live updates are interrupted: %s", error)
-                    complained = True
-                time.sleep(wait_s)
-                wait_s = min(wait_s * 2, RECONNECT_S[1])
+            except Exception:
+                # An error of our own must not leave open pages without news: it is told, and one begins anew.
+                self._listening.clear()
+                log.exception("live updates failed")
+            complained = True
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 2, RECONNECT_S[1])
 
     def _listen(self, connection: psycopg.Connection) -> None:
         look_again_at = time.monotonic() + self._settings.web.stream_heartbeat_s
@@ -152,7 +156,7 @@ class Hub:
                     machine_ids.add(int(note["machine"]))
                 elif note["kind"] == "booking":
                     booking_ids.add(int(note["booking"]))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 # Whoever may connect to the database may notify; that must not end the thread.
                 log.warning("an unreadable notification was passed over: %.100r", payload)
         if not self._viewers:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
+from fablab.bookings.queries import BookingView
 from fablab.clock import utc_now
 from fablab.db import notify, transaction
 from fablab.telemetry.models import Bridge, MachineStatus
-from fablab.web.live import QUEUE_EVENTS, Event, Viewer
+from fablab.telemetry.queries import StatusView
+from fablab.web.live import QUEUE_EVENTS, Event, Hub, Viewer
 from tests.fixtures_cast import Apis, Cast
 from tests.support.sse import EventReader, ServerEvent
 from tests.support.web import serving
@@ -61,6 +65,17 @@ def report(sessions: sessionmaker[Session], cast: Cast, slug: str, state: str = 
             )
         )
         notify(session, {"kind": "status", "machine": cast.machines[slug], "lab": lab_id})
+
+
+UNREADABLE = (
+    "",
+    "{",
+    "5",
+    "[" * 7900,
+    '{"kind": "status"}',
+    '{"kind": "booking", "booking": "x"}',
+    '{"kind": "booking", "booking": Infinity}',
+)
 
 
 def rest_of(stream: EventReader) -> list[ServerEvent]:
@@ -165,7 +180,7 @@ def test_an_unreadable_notification_is_passed_over(
     stream = EventReader(base_url, "/api/v1/stream?lab=rabat", api.token("amina"))
     stream.read_all(0.3)
     with transaction(sessions) as session:
-        for payload in ("", "{", "5", '{"kind": "status"}', '{"kind": "booking", "booking": "x"}'):
+        for payload in UNREADABLE:
             session.execute(text("SELECT pg_notify('fablab_live', :payload)"), {"payload": payload})
     report(sessions, cast, "rabat-prusa-1")
     event = stream.read()
@@ -184,6 +199,28 @@ def test_an_idle_line_is_kept_open(base_url: str, api: Apis) -> None:
 
 def test_an_unknown_lab_has_no_stream(api: Apis) -> None:
     assert api("amina").get("/stream?lab=nowhere").status_code == 404
+
+
+def test_an_error_of_our_own_is_survived(
+    app: Flask, cast: Cast, sessions: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub: Hub = app.extensions["fablab.live"]
+    tell, failed = hub._tell, threading.Event()
+
+    def fail_once(changed: Iterable[StatusView], booked: Iterable[BookingView]) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise KeyError("a machine nobody knows")
+        tell(changed, booked)
+
+    monkeypatch.setattr(hub, "_tell", fail_once)
+    viewer = hub.join(None)
+    with transaction(sessions) as session:
+        notify(session, {"kind": "status", "machine": cast.machines["rabat-prusa-1"], "lab": 1})
+    # What was lost with the error comes with the present of everything.
+    assert viewer.events.get(timeout=10).kind == "status"
+    assert failed.is_set()
+    hub.leave(viewer)
 
 
 @pytest.mark.parametrize("last", ["0", "999999999999999", "9" * 400, "-1", "soon"])
