@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import fablab.models  # noqa: F401  (every table must be known before the first query)
-from fablab.db import engine_options, sessions_on, sqlalchemy_url
+from fablab.db import sessions_on, sqlalchemy_url, web_engine_options
 from fablab.settings import ROOT, Settings, load_settings
 from fablab.web import api, auth, errors, health, pages
 from fablab.web.database import db
@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SECRET_KEY=settings.web.secret_key,
         MAX_CONTENT_LENGTH=settings.web.max_body_bytes,
         SQLALCHEMY_DATABASE_URI=sqlalchemy_url(settings.database.url),
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database),
+        SQLALCHEMY_ENGINE_OPTIONS=web_engine_options(settings.database),
         SESSION_COOKIE_NAME="fablab",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -47,14 +47,25 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: UtcDateTime}
 
 
+# Somebody waits for the answer to a request: it gives up on a lock after this long, and PostgreSQL on a request
+# that holds locks and does nothing.
+WEB_LIMITS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+
+
 def engine_options(settings: Database) -> dict[str, Any]:
-    """Options of every engine in the product; Flask-SQLAlchemy takes the same."""
+    """Options of every engine in the product."""
     return {
         "pool_size": settings.pool_size,
         "max_overflow": settings.max_overflow,
         "pool_pre_ping": True,
         "connect_args": {"options": "-c timezone=UTC"},
     }
+
+
+def web_engine_options(settings: Database) -> dict[str, Any]:
+    """Options of the engine that answers requests, as Flask-SQLAlchemy takes them."""
+    options = engine_options(settings)
+    return {**options, "connect_args": {"options": f"{options['connect_args']['options']} {WEB_LIMITS}"}}
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -27,6 +27,9 @@ def run() -> None:
             compare_server_default=False,
         )
         with context.begin_transaction():
+            # The application's limits are for requests; a migration takes the time it needs.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             # Two servers that start together must not migrate together.
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             context.run_migrations()

@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 from flask import Flask, Response, redirect, render_template, request
 from jinja2 import TemplateNotFound
 from marshmallow import ValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from fablab.errors import Alternative, Code, DomainError, Refusal
@@ -31,12 +33,16 @@ STATUS = {
     Code.INTERNAL: 500,
 }
 SIGN_IN_PATH = "/sign-in"
+# Seconds after which whoever was turned away for want of the database may come again.
+RETRY_AFTER_S = 5
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(DomainError, _domain_error)
     app.register_error_handler(ValidationError, _validation_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _unavailable)
+    app.register_error_handler(PoolTimeoutError, _unavailable)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -106,6 +112,17 @@ def _http_error(error: HTTPException) -> Any:
     # Allow, Retry-After and the like belong to the status.
     kept = {name: value for name, value in error.get_headers() if name.lower() not in _OWN_HEADERS}
     answer.headers.update(kept)
+    return answer
+
+
+def _unavailable(error: OperationalError | PoolTimeoutError) -> Any:
+    """The database is away or too busy: a lock or a connection was not to be had in time."""
+    _give_up()
+    log.warning(
+        "the database did not answer %s %s: %s", request.method, request.path, getattr(error, "orig", error)
+    )
+    answer = _answer(503, "unavailable", "The service is too busy just now. Try again in a moment.")
+    answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
 
 

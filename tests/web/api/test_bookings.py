@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from flask import Flask
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session, sessionmaker
 
 from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.db import transaction
 from fablab.members.models import Audit
+from fablab.web.database import db
 from tests.fixtures_cast import Apis, Cast, tomorrow
 
 
@@ -184,3 +188,26 @@ def test_bookings_are_found_by_machine_lab_time_and_state(api: Apis) -> None:
         "state=missed": [],
     }.items():
         assert [each["id"] for each in api("amina").get(f"/bookings?{query}").json["items"]] == found, query
+
+
+def test_a_lock_somebody_holds_is_not_waited_for_without_end(
+    api: Apis, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    youssef = api("youssef")
+    youssef.get("/me")
+    with transaction(sessions) as other:
+        other.execute(text("LOCK TABLE occupancy IN ACCESS EXCLUSIVE MODE"))
+        began = time.monotonic()
+        answer = youssef.post("/bookings", wanted())
+        assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert time.monotonic() - began < 15
+    assert youssef.post("/bookings", wanted()).status_code == 201
+
+
+def test_only_the_web_has_these_limits(app: Flask, sessions: sessionmaker[Session], cast: Cast) -> None:
+    limits = text("SELECT current_setting('lock_timeout'), current_setting('timezone')")
+    with app.app_context():
+        assert tuple(db.session.execute(limits).one()) == ("5s", "UTC")
+    with sessions() as session:
+        assert tuple(session.execute(limits).one()) == ("0", "UTC")
