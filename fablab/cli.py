@@ -7,6 +7,7 @@ import click
 from fablab import __version__
 from fablab.commands.backup import backup, restore
 from fablab.commands.bridges import bridge, broker
+from fablab.commands.database import db
 from fablab.commands.doctor import doctor
 from fablab.commands.door import Commands
 from fablab.commands.figures import rollup, sample
@@ -23,6 +24,7 @@ def main() -> None:
 for command in (
     web,
     scheduler,
+    db,
     sample,
     member,
     token,
@@ -50,55 +52,3 @@ def ingest() -> None:
     from fablab.commands.ingest import run_ingest
 
     run_ingest()
-
-
-@main.group()
-def db() -> None:
-    """Look after the database."""
-
-
-@db.command("upgrade")
-@click.option("--to", "revision", default="head", help="Revision to go to.")
-def db_upgrade(revision: str) -> None:
-    """Bring the tables up to date."""
-    from flask_migrate import upgrade
-
-    from fablab.app import create_app
-
-    with create_app().app_context():
-        upgrade(revision=revision)
-
-
-@db.command("downgrade")
-@click.option("--to", "revision", required=True, help="Revision to go back to, or `base`.")
-def db_downgrade(revision: str) -> None:
-    """Take the tables back to an earlier revision."""
-    from flask_migrate import downgrade
-
-    from fablab.app import create_app
-
-    with create_app().app_context():
-        downgrade(revision=revision)
-
-
-@db.command("check")
-def db_check() -> None:
-    """Fail when the models and the migrated tables differ."""
-    from flask_migrate import check
-
-    from fablab.app import create_app
-
-    with create_app().app_context():
-        check()
-
-
-@db.command("revision")
-@click.argument("message")
-def db_revision(message: str) -> None:
-    """Write a new migration from the difference between models and tables."""
-    from flask_migrate import migrate
-
-    from fablab.app import create_app
-
-    with create_app().app_context():
-        migrate(message=message)

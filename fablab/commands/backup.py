@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -40,32 +41,32 @@ def restore(file: Path, replace: bool) -> None:
             raise click.ClickException(
                 "the database is not empty; add --replace to put the backup in its place"
             )
-        _postgres_tool(
-            "pg_restore",
-            *("--single-transaction", "--no-owner", "--clean", "--if-exists", "--dbname"),
-            address=address,
-            files=[str(file)],
-        )
+        with TemporaryDirectory(prefix="fablab-restore-") as folder:
+            script = Path(folder) / "script.sql"
+            _postgres_tool("pg_restore", "--no-owner", f"--file={script}", str(file))
+            # Not `pg_restore --clean`, which cannot drop the keys of partitions one by one.
+            _postgres_tool(
+                *("psql", "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"),
+                *("--command=DROP SCHEMA public CASCADE; CREATE SCHEMA public", f"--file={script}"),
+                address=address,
+            )
     click.echo(f"Restored {file}. Bridges send again what it does not hold and they still have.")
 
 
-def _postgres_tool(name: str, *options: str, address: str, files: list[str] | None = None) -> None:
-    """Run one of PostgreSQL's programs on the database; its complaint becomes ours.
+def _postgres_tool(name: str, *options: str, address: str | None = None) -> None:
+    """Run one of PostgreSQL's programs, on a database where it needs one; its complaint becomes ours.
 
     The password travels in the environment, where other users of the machine do not see it.
     """
     from sqlalchemy.engine import make_url
 
-    url = make_url(address).set(drivername="postgresql")
-    environment = {**os.environ, "PGPASSWORD": url.password} if url.password else dict(os.environ)
-    public = url.set(password=None).render_as_string(hide_password=False)
-    done = subprocess.run(
-        [_program(name), *options, public, *(files or [])],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command, environment = [_program(name), *options], dict(os.environ)
+    if address is not None:
+        url = make_url(address).set(drivername="postgresql")
+        command.append(url.set(password=None).render_as_string(hide_password=False))
+        if url.password:
+            environment["PGPASSWORD"] = url.password
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise click.ClickException(f"{name}: {done.stderr.strip()}")
 

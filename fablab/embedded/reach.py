@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fablab.embedded.process import is_alive
-from fablab.settings import Settings
+from fablab.settings import Settings, SettingsError
 
 
 @contextmanager
@@ -18,6 +18,8 @@ def database_address(settings: Settings) -> Iterator[str]:
     1. DATABASE_URL, when set.
     2. The database of the `fablab run` that is running on this data folder.
     3. The embedded database of the data folder, started for the time of the block.
+
+    Raises SettingsError when there is none of them: a command never makes a new database.
     """
     if settings.database.url:
         yield settings.database.url
@@ -28,7 +30,13 @@ def database_address(settings: Settings) -> Iterator[str]:
         return
     from fablab.embedded.postgres import EmbeddedPostgres
 
-    with EmbeddedPostgres(folder) as server:
+    server = EmbeddedPostgres(folder)
+    if not server.cluster.exists():
+        raise SettingsError(
+            f"there is no database in {folder.resolve()}: set DATABASE_URL, or FABLAB_DATA_DIR to the data "
+            "folder of your `fablab run`"
+        )
+    with server:
         yield server.url
 
 

@@ -13,8 +13,10 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from paho.mqtt.enums import CallbackAPIVersion
+from sqlalchemy import NullPool, create_engine
 
 from fablab.cli import main
+from fablab.db import sessions_on, sqlalchemy_url, transaction
 from firmware_bridge import settings as bridge_settings
 from tests.fixtures_cast import Cast
 from tests.support.database import plain
@@ -139,6 +141,39 @@ def test_a_new_bridge_gets_settings_that_it_can_read(fablab: Fablab, cast: Cast,
     again = fablab("bridge", "add", "tanger", "pi-1", "--renew")
     assert again.exit_code == 0, again.stderr
     assert str(settings.broker.password) not in again.stdout
+
+
+def test_a_backup_comes_back_whole_or_not_at_all(
+    fablab: Fablab, cast: Cast, database_url: str, tmp_path: Path
+) -> None:
+    """With the partitions of `reading`, which is what makes a restore over a full database hard."""
+    from fablab.clock import utc_now
+    from fablab.settings import load_settings
+    from fablab.telemetry.partitions import make_partitions
+
+    file = tmp_path / "all.dump"
+    with transaction(sessions_on(create_engine(sqlalchemy_url(database_url), poolclass=NullPool))) as session:
+        make_partitions(session, utc_now(), load_settings({}).telemetry)
+    assert fablab("backup", str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    with psycopg.connect(plain(database_url), autocommit=True) as database:
+        people = database.execute("SELECT count(*) FROM member").fetchone()
+        database.execute("UPDATE member SET name = 'somebody else'")
+        refused(fablab("restore", str(file)), "--replace")
+        broken = tmp_path / "broken.dump"
+        broken.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        refused(fablab("restore", "--replace", str(broken)), "pg_restore")
+        assert database.execute("SELECT DISTINCT name FROM member").fetchall() == [("somebody else",)]
+        done = fablab("restore", "--replace", str(file))
+        assert done.exit_code == 0, done.stderr
+        assert database.execute("SELECT count(*) FROM member").fetchone() == people
+        assert database.execute("SELECT count(*) FROM member WHERE name = 'somebody else'").fetchone() == (0,)
+
+
+def test_no_command_makes_a_database_by_looking_for_one(fablab: Fablab, tmp_path: Path) -> None:
+    done = fablab("token", "add", "amina@example.org", DATABASE_URL="")
+    refused(done, "there is no database in")
+    assert not (tmp_path / "data" / "postgres" / "data").exists()
 
 
 def test_a_bridge_of_a_running_system_gets_its_broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> None:

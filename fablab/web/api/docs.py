@@ -27,8 +27,8 @@ PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string"},
-        "refusals": {"type": "array", "items": {"$ref": "#/components/schemas/Refusal"}},
-        "alternatives": {"type": "array", "items": {"$ref": "#/components/schemas/Alternative"}},
+        "refusals": {"type": "array", "items": {"$ref": "#/components/schemas/RefusalOut"}},
+        "alternatives": {"type": "array", "items": {"$ref": "#/components/schemas/AlternativeOut"}},
     },
 }
 
