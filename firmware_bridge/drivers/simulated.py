@@ -58,6 +58,8 @@ class SimulatedDriver:
     def __init__(self, machine: SimulatedMachine) -> None:
         self._machine = machine
         self._slot_s = machine.job_s[1] + machine.idle_s[1]
+        # A lab's machines do not all rest together.
+        self._phase_s = random.Random(f"{machine.slug}/{machine.seed}").uniform(0, self._slot_s)  # noqa: S311
         self._slot: _Slot | None = None
         self._previous: _Slot | None = None
         self._paused_from: float | None = None
@@ -113,14 +115,20 @@ class SimulatedDriver:
         if self._paused_from is not None and self._slot is not None:
             self._slot = replace(self._slot, job_s=max(self._slot.job_s, now - self._slot.job_from + 1))
             return
-        number = int(now // self._slot_s)
+        number = self._number(now)
         if self._slot is not None and (self._slot.number >= number or now < self._slot.job_until):
             return
         self._previous = self._slot or self._draw(number - 1)
         self._slot, self._paused_s = self._draw(number), 0.0
         if self._slot.job_from < self._previous.job_until:
             # A pause pushed the last job into this slot: its own job finds the machine taken and falls out.
-            self._slot = replace(self._slot, job_from=(number + 1) * self._slot_s, job_s=0.0)
+            self._slot = replace(self._slot, job_from=self._begin(number + 1), job_s=0.0)
+
+    def _number(self, now: float) -> int:
+        return int((now - self._phase_s) // self._slot_s)
+
+    def _begin(self, number: int) -> float:
+        return number * self._slot_s + self._phase_s
 
     def _draw(self, number: int) -> _Slot:
         machine = self._machine
@@ -134,7 +142,7 @@ class SimulatedDriver:
         elif luck < FAILED_SHARE + CANCELLED_SHARE:
             ends, job_s = MachineState.OFF, job_s * chance.uniform(0.1, 0.9)
         file = f"{chance.choice(_FILES)}_{chance.randrange(1, 5)}.gcode"
-        return _Slot(number, number * self._slot_s + idle_s, job_s, ends, file)
+        return _Slot(number, self._begin(number) + idle_s, job_s, ends, file)
 
     def _resume(self, now: float) -> None:
         if self._paused_from is not None:
@@ -142,7 +150,7 @@ class SimulatedDriver:
             self._paused_from = None
 
     def _printer(self, asked_mono: float, now: float) -> Snapshot:
-        slot = self._slot or self._draw(int(now // self._slot_s))
+        slot = self._slot or self._draw(self._number(now))
         state, detail, record = MachineState.IDLE, None, None
         if slot.job_from <= now < slot.job_until:
             state = MachineState.RUNNING if self._paused_from is None else MachineState.PAUSED
@@ -193,7 +201,7 @@ class SimulatedDriver:
         )
 
     def _laser(self, asked_mono: float, now: float) -> Snapshot:
-        slot = self._slot or self._draw(int(now // self._slot_s))
+        slot = self._slot or self._draw(self._number(now))
         on = slot.job_from <= now < slot.job_until and not self._off
         state, power_w = MachineState.OFF, 0.0
         if on:
