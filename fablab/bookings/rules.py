@@ -94,6 +94,11 @@ def decide(request: BookingRequest, facts: BookingFacts, policy: Policy) -> list
     return list(_refusals(request, facts, policy))
 
 
+def cancellable(state: str, ends_at: datetime, now: datetime) -> bool:
+    """Whether a booking's time can still be given back: not used, not over."""
+    return state in ("requested", "confirmed") and ends_at > now
+
+
 def ends_before_start(request: BookingRequest, facts: BookingFacts, policy: Policy) -> Refusal | None:
     if request.ends_at > request.starts_at:
         return None

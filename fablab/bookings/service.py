@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from fablab.bookings.claims import Gathered, alternatives, claim_unit, facts_about, gather_facts
 from fablab.bookings.models import Booking, BookingChange, Occupancy
 from fablab.bookings.queries import BookingView, booking
-from fablab.bookings.rules import BookingRequest, Policy, decide
+from fablab.bookings.rules import BookingRequest, Policy, cancellable, decide
 from fablab.db import notify
 from fablab.errors import Alternative, Code, DomainError, Refusal, not_found
 from fablab.members import audit
@@ -118,7 +118,7 @@ def cancel_booking(
         raise not_found("booking")
     if not may_cancel_booking(actor, view.member_id, view.lab_id):
         raise DomainError(Code.NOT_ALLOWED, "You may read this booking, but not cancel it.")
-    if view.state not in ("requested", "confirmed") or view.ends_at <= now:
+    if not cancellable(view.state, view.ends_at, now):
         text = (
             f"The booking is {view.state if view.state != 'confirmed' else 'over'} and cannot be cancelled."
         )

@@ -14,6 +14,7 @@ from fablab.bookings.rules import (
     BookingRequest,
     Claim,
     Policy,
+    cancellable,
     decide,
     minutes,
     wall_span,
@@ -33,6 +34,19 @@ def request(start_in_s: int = 3600, length_s: int = 3600) -> BookingRequest:
 
 def codes(wanted: BookingRequest, facts: BookingFacts = FACTS) -> list[str]:
     return [refusal.code for refusal in decide(wanted, facts, POLICY)]
+
+
+@pytest.mark.parametrize(
+    ("state", "left_s", "expected"),
+    [
+        ("confirmed", 0, False),
+        ("confirmed", 1, True),
+        ("requested", 1, True),
+        *((state, 1, False) for state in ("started", "completed", "cancelled", "missed", "rejected")),
+    ],
+)
+def test_what_is_not_used_and_not_over_can_be_cancelled(state: str, left_s: int, expected: bool) -> None:
+    assert cancellable(state, NOW + timedelta(seconds=left_s), NOW) is expected
 
 
 def test_a_plain_request_is_not_refused() -> None:

@@ -32,6 +32,20 @@ def test_roles_in_tanger(actor: Actor, details: bool, manage: bool, book: bool, 
     assert rules.may_book(actor, TANGER) is book
     assert rules.may_read_utilisation_of(actor, None) is network
     assert rules.may_read_utilisation_of(actor, TANGER) is (details or network)
+    assert rules.may_see_work(actor, 99, TANGER) is details
+    assert rules.may_see_work(actor, None, TANGER) is details
+    assert rules.may_see_work(actor, actor.member_id, TANGER)
+    assert rules.may_look_for_work_of(actor, 99, {TANGER}) is details
+    assert rules.may_look_for_work_of(actor, 99, {TANGER, RABAT}) is network
+    assert rules.may_look_for_work_of(actor, 99, ()) is network
+    assert rules.may_look_for_work_of(actor, actor.member_id, ())
+
+
+def test_what_somebody_may_do_in_any_lab_at_all() -> None:
+    people = (AMINA, SALMA, KARIM, NADIA, ADMIN)
+    assert [rules.may_book_somewhere(each) for each in people] == [True, True, True, False, True]
+    assert rules.may_book_somewhere(Actor(5, "Nadia", operator=True, managed_labs=frozenset({RABAT})))
+    assert [rules.may_read_utilisation_somewhere(each) for each in people] == [False, True, True, True, True]
 
 
 def test_an_operator_who_makes_things_too_may_book() -> None:

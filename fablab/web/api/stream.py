@@ -15,14 +15,14 @@ from marshmallow import fields
 from fablab.bookings.queries import BookingView, bookings, changes_since
 from fablab.clock import utc_now
 from fablab.machines.queries import machines
-from fablab.members.rules import Actor, may_see_booking
+from fablab.members.rules import Actor, may_see_booking, may_see_work
 from fablab.telemetry.queries import StatusView, statuses
 from fablab.web.api.base import Blueprint, session, settings, the_lab
 from fablab.web.auth import current_actor
 from fablab.web.database import db
 from fablab.web.live import Event, Hub, Viewer, number_at
 from fablab.web.schemas.base import Slug, Strict
-from fablab.web.schemas.status import StatusOut, may_see_work, status_values
+from fablab.web.schemas.status import StatusOut, status_values
 
 blueprint = Blueprint("stream", "Live updates")
 
@@ -121,7 +121,7 @@ def _text(event: Event, actor: Actor) -> str:
 
 
 def _status(view: StatusView, zone: str, actor: Actor) -> dict[str, Any]:
-    values = status_values(view, zone, full=may_see_work(view, actor))
+    values = status_values(view, zone, full=may_see_work(actor, view.booking_member_id, view.lab_id))
     return {"machine": view.machine_slug, "lab": view.lab_slug, **_dump(values)}
 
 

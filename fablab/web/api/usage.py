@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fablab.bookings.queries import booking
 from fablab.errors import not_found
-from fablab.members.rules import Actor, may_see_booking, may_see_lab_details
+from fablab.members.rules import Actor, may_look_for_work_of, may_see_booking
 from fablab.usage.queries import Page, job, jobs, usage_sessions
 from fablab.web.api.base import Blueprint, session, the_lab, the_machine
 from fablab.web.auth import current_actor
@@ -56,10 +56,7 @@ def _wanted(query: dict[str, Any], actor: Actor) -> dict[str, Any]:
     lab = the_lab(query["lab"]) if "lab" in query else None
     labs = {each for each in (machine and machine.lab_id, lab and lab.id) if each}
     member_id, booking_id = query.get("member"), query.get("booking")
-    if member_id not in (None, actor.member_id) and not (
-        # Finding nothing or something under a member's number would say who it was.
-        actor.admin or actor.operator or (labs and all(may_see_lab_details(actor, each) for each in labs))
-    ):
+    if member_id is not None and not may_look_for_work_of(actor, member_id, labs):
         raise not_found("member")
     if booking_id is not None:
         found = booking(session(), booking_id)

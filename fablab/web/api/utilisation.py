@@ -12,9 +12,9 @@ from flask import Response, request
 from marshmallow import ValidationError, fields, validate
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import Code, DomainError, not_found
 from fablab.machines.queries import labs
-from fablab.members.rules import Actor, may_read_utilisation_of
+from fablab.members.rules import Actor, may_read_utilisation_of, may_read_utilisation_somewhere
 from fablab.utilisation.queries import UtilisationRow, utilisation
 from fablab.utilisation.rules import BUCKETS, BY
 from fablab.web.api.base import Blueprint, session, the_lab
@@ -103,17 +103,20 @@ def get_utilisation(query: dict[str, Any]) -> Any:
 
 
 def _scope(slug: str | None, actor: Actor) -> tuple[list[int] | None, str]:
-    """Which labs are counted (None: all of them) and in which zone days are meant."""
+    """Which labs are counted (None: all of them) and in which zone days are meant.
+
+    A lab whose figures one may not see is not found.
+    """
+    if not may_read_utilisation_somewhere(actor):
+        raise DomainError(Code.NOT_ALLOWED, "Utilisation is for managers and operators.")
     if slug is not None:
         lab = the_lab(slug)
         if not may_read_utilisation_of(actor, lab.id):
-            raise DomainError(Code.NOT_ALLOWED, "Utilisation of this lab is for its managers.")
+            raise not_found("lab")
         return [lab.id], lab.zone
     if may_read_utilisation_of(actor, None):
         return None, NETWORK_ZONE
     own = [lab for lab in labs(session()) if may_read_utilisation_of(actor, lab.id)]
-    if not own:
-        raise DomainError(Code.NOT_ALLOWED, "Utilisation is for managers and operators.")
     return [lab.id for lab in own], own[0].zone
 
 

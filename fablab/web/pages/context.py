@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from fablab.bookings.rules import Policy
 from fablab.clock import utc_now
-from fablab.members.rules import Actor
+from fablab.members.rules import Actor, may_book_somewhere, may_read_utilisation_somewhere
 from fablab.settings import Settings
 from fablab.web import auth
 from fablab.web.database import db
@@ -39,9 +39,9 @@ def _for_templates() -> dict[str, Any]:
     actor = _viewer()
     return {
         "viewer": actor,
-        "viewer_books": actor is not None and books(actor),
+        "viewer_books": actor is not None and may_book_somewhere(actor),
         "viewer_roles": "" if actor is None else _roles(actor),
-        "viewer_sees_figures": actor is not None and sees_figures(actor),
+        "viewer_sees_figures": actor is not None and may_read_utilisation_somewhere(actor),
         "words": words,
         "utc_now": utc_now,
     }
@@ -63,13 +63,3 @@ def _roles(actor: Actor) -> str:
         "Trainer": bool(actor.trained_labs),
     }
     return ", ".join(name for name, has in held.items() if has) or "Maker"
-
-
-def books(actor: Actor) -> bool:
-    """Whether there is any lab they may book in."""
-    return not actor.operator or actor.maker or actor.admin or bool(actor.managed_labs)
-
-
-def sees_figures(actor: Actor) -> bool:
-    """Whether the page of utilisation has anything for them."""
-    return actor.operator or actor.admin or bool(actor.managed_labs)

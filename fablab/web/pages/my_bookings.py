@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from fablab.bookings import queries as bookings
 from fablab.bookings.queries import BookingView
+from fablab.bookings.rules import cancellable
 from fablab.bookings.service import cancel_booking
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
@@ -123,9 +124,6 @@ def _find(session: Session, actor: Actor, booking_id: int) -> BookingView:
 
 
 def _may_cancel(actor: Actor, found: BookingView) -> bool:
-    return (
-        not actor.read_only
-        and found.state in ("requested", "confirmed")
-        and found.ends_at > utc_now()
-        and may_cancel_booking(actor, found.member_id, found.lab_id)
+    return cancellable(found.state, found.ends_at, utc_now()) and may_cancel_booking(
+        actor, found.member_id, found.lab_id
     )

@@ -15,13 +15,12 @@ from fablab.bookings.free import fully_claimed
 from fablab.bookings.queries import CalendarRow
 from fablab.machines.queries import MachineView
 from fablab.machines.rules import Span, open_spans
-from fablab.members.rules import Actor, may_book, may_see_lab_details
+from fablab.members.rules import Actor, may_book, may_see_lab_details, may_see_work
 from fablab.settings import Settings
 from fablab.telemetry import queries as telemetry
 from fablab.telemetry.queries import StatusView
 from fablab.web.pages.availability import Availability, availability
 from fablab.web.pages.words import MACHINE_STATES, Word
-from fablab.web.schemas.status import may_see_work
 
 LOOK_AHEAD = timedelta(days=7)
 PLACES = {"tool0": "Nozzle", "tool1": "Nozzle 2", "bed": "Bed", "chamber": "Chamber"}
@@ -120,7 +119,9 @@ def _tile(
         since=status.since if status else None,
         seen_at=status.seen_at if status else None,
         detail=_detail(status),
-        job=_job(status, may_see_work(status, actor)) if status and working else None,
+        job=_job(status, may_see_work(actor, status.booking_member_id, status.lab_id))
+        if status and working
+        else None,
         temperatures=_temperatures(status) if status and state != "unreachable" else (),
         power=_power(status) if status and state != "unreachable" else None,
         availability=_availability(actor, machine, held, taken, now),

@@ -15,11 +15,11 @@ from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import LabView
-from fablab.members.rules import Actor, may_read_utilisation_of
+from fablab.members.rules import Actor, may_read_utilisation_of, may_read_utilisation_somewhere
 from fablab.utilisation.queries import UtilisationRow
 from fablab.utilisation.queries import utilisation as count
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, sees_figures
+from fablab.web.pages.context import reading
 
 PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "60": "Last 60 days", "365": "Last 12 months"}
 DAYS_AS_BARS = 45
@@ -111,7 +111,7 @@ def utilisation_csv() -> Response:
 
 def _choice(session: Session, actor: Actor) -> Choice:
     """Read the filters. A lab one may not see is not found; a date nobody can read gives the last 30 days."""
-    if not sees_figures(actor):
+    if not may_read_utilisation_somewhere(actor):
         raise DomainError(Code.NOT_ALLOWED, "Utilisation is for lab managers and the network's operators.")
     labs = [lab for lab in machines.labs(session) if may_read_utilisation_of(actor, lab.id)]
     wanted = request.args.get("lab", "")

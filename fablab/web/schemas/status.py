@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields
 
-from fablab.members.rules import Actor, may_see_lab_details
+from fablab.members.rules import Actor, may_see_work
 from fablab.telemetry.queries import StatusView
 from fablab.web.schemas.base import Instant, Strict
 
@@ -51,11 +51,6 @@ NEVER_HEARD_OF: dict[str, Any] = {
 }
 
 
-def may_see_work(view: StatusView, actor: Actor) -> bool:
-    """Whether the viewer may know which file runs for which booking: its holder and the lab's staff."""
-    return view.booking_member_id == actor.member_id or may_see_lab_details(actor, view.lab_id)
-
-
 def status_values(view: StatusView | None, zone: str, *, full: bool) -> dict[str, Any]:
     """The values of StatusOut; without ``full`` the job's file and the booking are left out."""
     if view is None:
@@ -76,7 +71,8 @@ def status_values(view: StatusView | None, zone: str, *, full: bool) -> dict[str
 
 def status_json(view: StatusView | None, zone: str, actor: Actor) -> dict[str, Any]:
     """The values of StatusOut as this viewer may see them."""
-    return status_values(view, zone, full=view is not None and may_see_work(view, actor))
+    full = view is not None and may_see_work(actor, view.booking_member_id, view.lab_id)
+    return status_values(view, zone, full=full)
 
 
 def _job(job: dict[str, Any], clock: ZoneInfo, full: bool) -> dict[str, Any]:

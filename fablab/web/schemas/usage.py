@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields, validate
 
-from fablab.members.rules import Actor, may_see_lab_details
+from fablab.members.rules import Actor, may_see_work
 from fablab.usage.models import OUTCOMES
 from fablab.usage.queries import JobView, SessionView
 from fablab.web.schemas.base import Cursor, Id, Instant, PageQuery, Slug, Strict, a_number, an_instant
@@ -76,7 +76,7 @@ class SessionOut(Strict):
 def job_json(job: JobView, actor: Actor) -> dict[str, Any]:
     """A job; file, reason, booking and member only for whom they concern."""
     clock = ZoneInfo(job.zone)
-    known = _concerns(job, actor)
+    known = may_see_work(actor, job.member_id, job.lab_id)
     return {
         "id": job.id,
         "machine": job.machine_slug,
@@ -99,7 +99,7 @@ def job_json(job: JobView, actor: Actor) -> dict[str, Any]:
 def session_json(session: SessionView, actor: Actor) -> dict[str, Any]:
     """A usage session; booking and member only for whom they concern."""
     clock = ZoneInfo(session.zone)
-    known = _concerns(session, actor)
+    known = may_see_work(actor, session.member_id, session.lab_id)
     return {
         "id": session.id,
         "machine": session.machine_slug,
@@ -114,7 +114,3 @@ def session_json(session: SessionView, actor: Actor) -> dict[str, Any]:
         "member": session.member_name if known else None,
         "stop_reason": session.stop_reason,
     }
-
-
-def _concerns(view: JobView | SessionView, actor: Actor) -> bool:
-    return view.member_id == actor.member_id or may_see_lab_details(actor, view.lab_id)

@@ -154,7 +154,9 @@ def test_karim_of_rabat_sees_only_public_facts_of_tanger(api: Apis, things: dict
         answer = karim.get(path)
         assert "Amina" not in answer.text, path
         assert all(each.get("booking") is None for each in answer.json["items"]), path
-    assert karim.get("/utilisation?lab=tanger").status_code == 403
+    assert karim.get("/utilisation?lab=tanger").status_code == 404
+    assert karim.get("/utilisation?lab=atlantis").status_code == 404
+    assert api("amina").get("/utilisation?lab=tanger").status_code == 403
     assert karim.get(f"/jobs?booking={things['<id:booking_id>']}").status_code == 404
     assert karim.get("/jobs?member=1").status_code == 404
 
