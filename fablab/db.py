@@ -47,7 +47,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: UtcDateTime}
 
 
-# Somebody waits for the answer to a request: it gives up on a lock after this long, and PostgreSQL on a request
+# Somebody waits for the answer to a request: it gives up on a lock after this long, and PostgreSQL on one
 # that holds locks and does nothing.
 WEB_LIMITS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 

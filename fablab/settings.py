@@ -28,6 +28,13 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message is one line for the person who starts the service."""
 
 
+def _at_least_one(section: Any, *names: str) -> None:
+    """Refuse zero where nothing would work with it; less than zero no setting takes."""
+    for name in names:
+        if getattr(section, name) < 1:
+            raise SettingsError(f"{type(section).__name__.lower()}.{name}: must be at least 1")
+
+
 @dataclass(frozen=True)
 class Data:
     dir: str
@@ -39,6 +46,10 @@ class Database:
     pool_size: int
     max_overflow: int
 
+    def __post_init__(self) -> None:
+        # For SQLAlchemy a pool of zero is one without limit.
+        _at_least_one(self, "pool_size")
+
 
 @dataclass(frozen=True)
 class Web:
@@ -46,6 +57,14 @@ class Web:
     secret_key: str
     max_body_bytes: int
     stream_heartbeat_s: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "max_body_bytes", "stream_heartbeat_s")
+
+    def check_secret(self) -> None:
+        """Whoever serves needs one: sessions signed with a short or empty secret can be forged."""
+        if len(self.secret_key) < 32:
+            raise SettingsError("FABLAB_SECRET_KEY: must be at least 32 random characters")
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,9 @@ class Mqtt:
     batch_wait_ms: int
     queue_messages: int
 
+    def __post_init__(self) -> None:
+        _at_least_one(self, "batch_messages", "queue_messages")
+
 
 @dataclass(frozen=True)
 class Bookings:
@@ -64,6 +86,11 @@ class Bookings:
     horizon_days: int
     late_start_s: int
     alternatives: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "min_s", "horizon_days")
+        if self.min_s > self.max_s:
+            raise SettingsError(f"bookings.min_s: must not be more than bookings.max_s ({self.max_s})")
 
 
 @dataclass(frozen=True)
@@ -74,6 +101,9 @@ class Telemetry:
     oldest_message_days: int
     newest_message_s: int
     partitions_ahead: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "heartbeat_s", "missed_heartbeats", "oldest_message_days")
 
     @property
     def silent_after_s(self) -> int:
@@ -103,6 +133,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values = _read_toml(DEFAULTS)
     if own := environ.get("FABLAB_CONFIG"):
         for section, entries in _read_toml(Path(own)).items():
+            if not isinstance(entries, dict):
+                raise SettingsError(f"{own}: {section}: must be a section, [{section}]")
             for key, value in entries.items():
                 _put(values, section, key, value, f"{own}: [{section}] {key}")
     for name, text in environ.items():

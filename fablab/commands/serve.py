@@ -17,7 +17,7 @@ from fablab.settings import ROOT, load_settings
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that serve  [default: 1]")
 def web(bind: str | None, workers: int | None) -> None:
     """Serve pages and REST with gunicorn; config/gunicorn.py holds the rest."""
-    load_settings()
+    load_settings().web.check_secret()
     argv = [
         sys.executable,
         "-m",

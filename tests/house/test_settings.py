@@ -50,6 +50,14 @@ def test_the_file_and_the_types_name_the_same_settings() -> None:
         ({"FABLAB_BOOKINGS__MAX_S": "long"}, "FABLAB_BOOKINGS__MAX_S: must be a whole number, not 'long'"),
         ({"FABLAB_BOOKINGS__MAX_S": "-1"}, "FABLAB_BOOKINGS__MAX_S: must not be negative"),
         ({"FABLAB_BOOKINGS__MAXIMUM": "1"}, "there is no setting bookings.maximum"),
+        ({"FABLAB_MQTT__QUEUE_MESSAGES": "0"}, "mqtt.queue_messages: must be at least 1"),
+        ({"FABLAB_MQTT__BATCH_MESSAGES": "0"}, "mqtt.batch_messages: must be at least 1"),
+        ({"FABLAB_TELEMETRY__HEARTBEAT_S": "0"}, "telemetry.heartbeat_s: must be at least 1"),
+        ({"FABLAB_TELEMETRY__MISSED_HEARTBEATS": "0"}, "telemetry.missed_heartbeats: must be at least 1"),
+        ({"FABLAB_WEB__STREAM_HEARTBEAT_S": "0"}, "web.stream_heartbeat_s: must be at least 1"),
+        ({"FABLAB_DATABASE__POOL_SIZE": "0"}, "database.pool_size: must be at least 1"),
+        ({"FABLAB_BOOKINGS__MIN_S": "0"}, "bookings.min_s: must be at least 1"),
+        ({"FABLAB_BOOKINGS__MIN_S": "90000"}, "bookings.min_s: must not be more than bookings.max_s (86400)"),
         ({"FABLAB_CONFIG": "/nowhere/fablab.toml"}, "/nowhere/fablab.toml: cannot be read"),
     ],
 )
@@ -67,6 +75,9 @@ def test_later_places_win(tmp_path: Path) -> None:
     assert (settings.bookings.max_s, settings.bookings.min_s) == (7200, 60)
     own.write_text('[bookings]\nmax_s = "long"\n')
     with pytest.raises(SettingsError, match=r"own.toml: \[bookings\] max_s: must be a whole number"):
+        load_settings({"FABLAB_CONFIG": str(own)})
+    own.write_text("bookings = 3\n")
+    with pytest.raises(SettingsError, match=r"own.toml: bookings: must be a section, \[bookings\]"):
         load_settings({"FABLAB_CONFIG": str(own)})
     own.write_text("[bookings\n")
     with pytest.raises(SettingsError, match="not valid TOML"):
@@ -91,6 +102,20 @@ def test_a_command_stops_at_a_bad_setting_with_one_line(command: list[str]) -> N
     )
     assert done.returncode == 1
     assert done.stderr.strip() == "Error: FABLAB_BOOKINGS__MAX_S: must be a whole number, not 'long'"
+
+
+def test_the_web_does_not_start_with_a_secret_one_can_guess() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fablab", "web"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "FABLAB_SECRET_KEY": "short", "FABLAB_BIND": "127.0.0.1:0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: FABLAB_SECRET_KEY: must be at least 32 random characters"
 
 
 def test_a_database_that_is_not_there_is_one_line() -> None:
