@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, select, true
+from sqlalchemy import Row, and_, case, select, true
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking
@@ -26,7 +26,7 @@ class StatusView:
 
     ``since`` is the instant of the last change of state; ``seen_at`` that of the last word, None before the
     first. ``job`` has the wire's fields and `eta_at`. ``booking_id`` is the booking of the running session,
-    else the one whose time it is.
+    None when that has none; without a session the one whose time it is.
     """
 
     machine_id: int
@@ -63,6 +63,7 @@ def statuses(
         .limit(1)
         .lateral("present")
     )
+    in_use = UsageSession.id.is_not(None)
     rows = session.execute(
         select(
             Machine.id,
@@ -79,8 +80,8 @@ def statuses(
             Bridge.name.label("bridge"),
             Bridge.online,
             Bridge.presence_at,
-            func.coalesce(UsageSession.booking_id, present.c.id).label("booking_id"),
-            func.coalesce(UsageSession.member_id, present.c.member_id).label("member_id"),
+            case((in_use, UsageSession.booking_id), else_=present.c.id).label("booking_id"),
+            case((in_use, UsageSession.member_id), else_=present.c.member_id).label("member_id"),
         )
         .join(Lab, Lab.id == Machine.lab_id)
         .outerjoin(MachineStatus, MachineStatus.machine_id == Machine.id)

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from fablab.bookings.rules import BookingRequest, Policy
 from fablab.bookings.service import create_booking
 from fablab.clock import utc_now
 from fablab.machines.models import Machine, Unit
+from fablab.usage.models import UsageSession
 from tests.fixtures_cast import Cast, tomorrow
 from tests.support.pages import Visit, words
 from tests.support.statuses import printing, speaks
@@ -56,6 +57,21 @@ def test_others_do_not_see_what_runs_nor_for_whom(
         assert "Amina" not in words(page), name
         assert "At work" in page.text
         assert "Booked until" in words(page)
+
+
+def test_a_booking_does_not_open_the_work_of_whoever_used_the_machine_without_one(
+    visit: Visit, session: Session, cast: Cast, policy: Policy
+) -> None:
+    book_now(session, cast, policy, "amina")
+    speaks(session, "tanger-prusa-1", "running", **printing())
+    machine = session.scalars(select(Machine).where(Machine.slug == "tanger-prusa-1")).one()
+    now = utc_now()
+    session.add(UsageSession(machine_id=machine.id, lab_id=machine.lab_id, started_at=now, counted_at=now))
+    session.commit()
+    page = visit("amina").get("/labs/tanger")
+    assert "lamp.gcode" not in page.text
+    assert "Yours until" in words(page)
+    assert "lamp.gcode" in visit("salma").get("/labs/tanger").text
 
 
 def test_the_holder_and_the_staff_see_what_runs(
