@@ -31,7 +31,7 @@ def rollup(first: datetime, last: datetime) -> None:
     with sessions() as make, click.progressbar(length=(until - since).days + 1, label="counting") as bar:
         for start, end in chunks(since, until, timedelta(days=1)):
             with db.transaction(make) as session:
-                changed += roll_up(session, None, start, end, utc_now())
+                changed += roll_up(session, None, start, end)
             bar.update(1)
     click.echo(f"{changed} machine hours are new or were corrected")
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import psycopg
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -29,7 +28,7 @@ from fablab.telemetry.bridges import Outbox
 from fablab.telemetry.incoming import Incoming
 from fablab.telemetry.partitions import make_partitions
 from fablab.telemetry.service import Applied, apply_batch
-from fablab.usage.queries import open_machines
+from fablab.usage.service import Ended
 from fablab.utilisation.service import roll_up
 from firmware_bridge.wire import codec
 from firmware_bridge.wire.messages import Committed
@@ -38,7 +37,7 @@ from firmware_bridge.wire.topics import Kind, Topic
 _FIRST_WAIT_S = 0.5
 _STANDBY_S = 1.0
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 10.0
-_ROLL_OPEN_S = 60.0
+_LONGEST_LOCK_MS = 200
 _log = logger("ingest")
 
 
@@ -57,7 +56,7 @@ class Ingest:
         self._greeted = 0
         self._leads: bool | None = None
         self._partitions_on = ""
-        self._rolled_at = 0.0
+        self._uncounted: list[Ended] = []
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set. A database that fails is waited for; what it did not take is kept."""
@@ -101,7 +100,8 @@ class Ingest:
             mqtt = self._settings.mqtt
             self._batch = self._inbox.take(mqtt.batch_messages, _FIRST_WAIT_S, mqtt.batch_wait_ms / 1000)
         if self._batch:
-            done = self._commit(connection, [read(letter) for letter in self._batch])
+            batch = [incoming for letter in self._batch if (incoming := read(letter)) is not None]
+            done = self._commit(connection, batch) if batch else []
             self._line.acknowledge(self._batch)
             self._batch = []
             self._tell([outbox for applied in done for outbox in applied.told])
@@ -147,7 +147,8 @@ class Ingest:
         try:
             with Session(connection) as session, session.begin():
                 applied = apply_batch(session, batch, self._settings)
-                self._count_hours(session, applied)
+                uncounted = self._count_hours(session, self._uncounted + applied.ended)
+            self._uncounted = uncounted
             self._report(applied)
         except Exception as error:
             if not blames_message(error):
@@ -155,34 +156,32 @@ class Ingest:
             if len(batch) == 1:
                 if batch[0].reason is not None:
                     raise
-                return self._commit(
-                    connection, [batch[0].dead(f"refused by the database: {_one_line(error)}")]
-                )
+                return self._commit(connection, [batch[0].dead(_why(error))])
             half = len(batch) // 2
             return self._commit(connection, batch[:half]) + self._commit(connection, batch[half:])
         return [applied]
 
-    def _count_hours(self, session: Session, applied: Applied) -> None:
-        """Count the hours of sessions that ended, and once a minute those of open ones.
+    def _count_hours(self, session: Session, ended: Sequence[Ended]) -> list[Ended]:
+        """Count the hours of sessions that ended; returns those to count with the next batch.
 
-        Statistics can be counted again at any time, messages cannot: a count that fails is logged, and the
-        clock's next one makes up for it.
+        Statistics can be counted again at any time, messages cannot: nobody waits here while the clock
+        counts, and a count that fails is logged and made up for by the clock's next one.
         """
-        now = self._now()
-        due = time.monotonic() - self._rolled_at >= _ROLL_OPEN_S
-        if not applied.ended and not due:
-            return
+        if not ended:
+            return []
         try:
             with session.begin_nested():
-                for ended in applied.ended:
-                    roll_up(session, [ended.machine_id], ended.started_at, ended.ended_at, now)
-                if due:
-                    roll_up(session, open_machines(session), now - timedelta(hours=1), now, now)
-                    self._rolled_at = time.monotonic()
+                session.execute(text(f"SET LOCAL lock_timeout = '{_LONGEST_LOCK_MS}ms'"))
+                for each in ended:
+                    roll_up(session, [each.machine_id], each.started_at, each.counted_until)
         except Exception as error:
-            if isinstance(getattr(error, "orig", error), psycopg.OperationalError):
+            root = getattr(error, "orig", error)
+            if isinstance(root, psycopg.errors.LockNotAvailable):
+                return list(ended)
+            if isinstance(root, psycopg.OperationalError):
                 raise
             _log.exception("hours_not_counted")
+        return []
 
     def _report(self, applied: Applied) -> None:
         if applied.dead or applied.gaps:
@@ -199,6 +198,14 @@ def blames_message(error: Exception) -> bool:
     if isinstance(root, psycopg.Error):
         return isinstance(root, (psycopg.DataError, psycopg.IntegrityError))
     return not isinstance(root, (SQLAlchemyError, OSError, MemoryError))
+
+
+def _why(error: Exception) -> str:
+    """The reason to put a message aside for; an error of our own is logged whole, it has to be mended."""
+    if isinstance(getattr(error, "orig", error), psycopg.Error):
+        return f"refused by the database: {_one_line(error)}"
+    _log.error("message_not_understood", exc_info=error)
+    return f"our own error: {_one_line(error)}"
 
 
 def _one_line(error: Exception) -> str:

@@ -73,7 +73,7 @@ def _history(
     first, last = now - timedelta(days=DAYS_BACK + 1), now + timedelta(days=DAYS_AHEAD + 2)
     hours = 0
     for since, until in chunks(first, last, timedelta(days=18)):
-        hours += roll_up(session, None, since, until, now)
+        hours += roll_up(session, None, since, until)
         say(f"  {hours} machine hours counted")
 
 

@@ -77,8 +77,8 @@ class _Intake:
         self._outboxes = bridges.lock_outboxes(session, _outboxes_in(batch))
         self._machines, self._lives = _read_machines(session, batch)
         ids = [machine_id for machine_id, _, _ in self._machines.values()]
-        self._ledger = Ledger(session, ids, settings.usage.early_start_s)
         now = max(incoming.received_at for incoming in batch)
+        self._ledger = Ledger(session, ids, settings.usage.early_start_s, settings.bookings.late_start_s, now)
         self._oldest, self._newest = believable_span(
             now, self._telemetry.oldest_message_days, self._telemetry.newest_message_s
         )

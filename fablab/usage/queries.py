@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -10,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
+from fablab.bookings.models import Booking
 from fablab.machines.models import Lab, Machine
 from fablab.members.models import Member
 from fablab.usage.models import Job, UsageSession
@@ -126,13 +128,16 @@ def usage_sessions(
     return _page([SessionView(*row) for row in rows], limit)
 
 
-def open_machines(session: Session) -> list[int]:
-    """Machines whose session is open now."""
+def booked_machines(
+    session: Session, machine_ids: Collection[int], since: datetime, until: datetime
+) -> list[int]:
+    """Those of the machines that have a booking, in whatever state, which overlaps [since, until)."""
     return list(
         session.scalars(
-            select(UsageSession.machine_id)
-            .where(UsageSession.ended_at.is_(None))
-            .order_by(UsageSession.machine_id)
+            select(Booking.machine_id)
+            .where(Booking.machine_id.in_(machine_ids), Booking.starts_at < until, Booking.ends_at > since)
+            .distinct()
+            .order_by(Booking.machine_id)
         )
     )
 

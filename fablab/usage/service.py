@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import insert, select, text, update
@@ -14,6 +14,7 @@ from fablab.bookings.queries import HoldingBooking, holding_candidates
 from fablab.bookings.service import mark_started
 from fablab.usage import rules
 from fablab.usage.models import Job, UsageSession
+from fablab.usage.queries import booked_machines
 from fablab.usage.rules import Misplaced, Signal, Step, Usage
 
 
@@ -36,11 +37,14 @@ class JobNews:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session that ended, so that its hours can be counted."""
+    """A session that ended, so that its hours can be counted.
+
+    Those up to ``counted_until``: a late end lies before hours that were counted while it was open.
+    """
 
     machine_id: int
     started_at: datetime
-    ended_at: datetime
+    counted_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +76,27 @@ class _Open:
 class Ledger:
     """The open sessions of some machines within one transaction.
 
-    1. `Ledger(...)` reads and locks them in one statement.
+    1. `Ledger(...)` reads and locks them in one statement, and looks whether somebody booked a use that had
+       just begun.
     2. `signal`, `seen` and `job_event` follow the machines; what opens or ends is written at once.
     3. `flush` writes the counted seconds and energy of all others in one statement.
+
+    ``now`` is when this was heard; machines tell of things long past.
     """
 
-    def __init__(self, session: Session, machine_ids: Collection[int], early_start_s: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        machine_ids: Collection[int],
+        early_start_s: int,
+        late_start_s: int,
+        now: datetime,
+    ) -> None:
         self._session = session
         self._early_start_s = early_start_s
+        # A booking that begins this long after a use may still be made this long after it began.
+        self._undecided_s = early_start_s + late_start_s
+        self._now = now
         self._open: dict[int, _Open] = {}
         self.ended: list[Ended] = []
         if machine_ids:
@@ -104,6 +121,7 @@ class Ledger:
                 self._open[row.machine_id] = _Open(
                     row.id, usage, row.booking_id is not None, usage.counted_at
                 )
+            self._decide()
 
     def seen(self, machine_id: int, at: datetime, meter_wh: float | None, epoch: str | None = None) -> None:
         """The machine was heard of at ``at``: its session is counted up to there, and its energy."""
@@ -222,6 +240,34 @@ class Ledger:
         for entry in dirty:
             entry.dirty = False
 
+    def _decide(self) -> None:
+        """Give sessions that nobody had booked to the booking that was made a little after they began."""
+        longest = timedelta(seconds=self._undecided_s)
+        # By the last word and not by the clock: a booking may have been made while the line was down.
+        undecided = {
+            machine_id: entry
+            for machine_id, entry in self._open.items()
+            if not entry.attributed and entry.heard_at <= entry.usage.started_at + longest
+        }
+        if not undecided:
+            return
+        starts = [entry.usage.started_at for entry in undecided.values()]
+        until = max(starts) + timedelta(seconds=self._early_start_s + 1)
+        for machine_id in booked_machines(self._session, undecided, min(starts), until):
+            entry = undecided[machine_id]
+            booking = self._booking(machine_id, entry.usage.started_at)
+            if booking is not None:
+                self._attribute(entry, _Owner(booking.id, booking.member_id))
+                self._session.execute(
+                    update(Job)
+                    .where(
+                        Job.id == entry.usage.job_id,
+                        Job.booking_id.is_(None),
+                        Job.started_at < booking.ends_at,
+                    )
+                    .values(booking_id=booking.id, member_id=booking.member_id)
+                )
+
     def _job_ended(self, machine_id: int, lab_id: int, news: JobNews, owner: _Owner) -> None:
         ended_at = max(news.ended_at or news.started_at, news.started_at)
         self._session.execute(
@@ -253,7 +299,8 @@ class Ledger:
         candidates = holding_candidates(self._session, machine_id, at, until)
         booking = rules.choose_booking(at, candidates, self._early_start_s)
         if booking is not None:
-            mark_started(self._session, booking.id, at, "The machine reported its first use.")
+            reason = f"The machine was used from {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+            mark_started(self._session, booking.id, self._now, reason)
         return booking
 
     def _store(
@@ -341,7 +388,7 @@ class Ledger:
             )
         )
         del self._open[machine_id]
-        self.ended.append(Ended(machine_id, usage.started_at, usage.ended_at))
+        self.ended.append(Ended(machine_id, usage.started_at, max(usage.ended_at, entry.heard_at)))
 
     def _attribute(self, entry: _Open, owner: _Owner) -> None:
         if owner.booking_id is not None:

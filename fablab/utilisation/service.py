@@ -18,18 +18,12 @@ from fablab.utilisation.statement import ROLL_UP
 _LOCK = 7_042_002
 
 
-def roll_up(
-    session: Session,
-    machine_ids: Sequence[int] | None,
-    since: datetime,
-    until: datetime,
-    now: datetime | None = None,
-) -> int:
+def roll_up(session: Session, machine_ids: Sequence[int] | None, since: datetime, until: datetime) -> int:
     """Count every hour that [since, until) touches anew, for these machines (None: all in service).
 
-    Sessions that are still open count up to ``now``, or up to ``until`` when it is left out. Facts decide
-    alone: counting again gives the same rows, in whatever pieces the span is counted. When a session ends
-    or a booking changes, all its hours have to be counted again.
+    Sessions that are still open count up to the last word heard of them. Facts decide alone: counting again
+    gives the same rows, in whatever pieces the span is counted. When a session ends or a booking changes,
+    all its hours have to be counted again.
 
     Returns how many rows are new or differ from before. Waits for another roll-up that has not committed.
     """
@@ -45,7 +39,6 @@ def roll_up(
             "machines": None if machine_ids is None else list(machine_ids),
             "since": first,
             "until": last,
-            "now": now or until,
             "states": list(COUNTED_STATES),
             "open_labs": open_labs,
             "open_starts": starts,

@@ -15,8 +15,9 @@ How it works, for any number of machines and hours at once:
 Energy of a session is spread evenly over its span. Bookings count where they start, jobs where they end.
 """
 
-# Arguments: machines (array, or null for all in service), since and until (full hours), now (where open
-# sessions end), states (bookings that count), and the open spans as three arrays of equal length.
+# Arguments: machines (array, or null for all in service), since and until (full hours), states
+# (bookings that count), and the open spans as three arrays of equal length. An open session counts up to the
+# last word heard of it: what a silent machine does, nobody knows.
 ROLL_UP = """
 WITH target AS (
   SELECT m.id, m.lab_id, m.unattended, (SELECT count(*) FROM unit u WHERE u.machine_id = m.id) AS units
@@ -27,7 +28,7 @@ WITH target AS (
   SELECT generate_series(CAST(:since AS timestamptz), CAST(:until AS timestamptz), interval '1 hour') AS at
 ), used AS (
   SELECT s.machine_id, s.started_at, s.energy_wh, b.starts_at, b.ends_at,
-         coalesce(s.ended_at, greatest(s.started_at, CAST(:now AS timestamptz))) AS ended_at
+         coalesce(s.ended_at, s.counted_at) AS ended_at
   FROM usage_session s
   JOIN target t ON t.id = s.machine_id
   LEFT JOIN booking b ON b.id = s.booking_id AND b.state = ANY(CAST(:states AS text[]))

@@ -24,15 +24,14 @@ def roll_up_recent(session: Session, now: datetime, settings: Settings) -> int:
     """
     changed = roll_up(session, None, now - RECENT, now)
     late = late_changes(session, now - LOOK_BACK, now - RECENT)
-    if late:
-        earliest = max(min(late.values()), now - FURTHEST)
-        changed += roll_up(session, sorted(late), earliest, now - RECENT, now)
+    for machine_id, earliest in sorted(late.items()):
+        changed += roll_up(session, [machine_id], max(earliest, now - FURTHEST), now - RECENT)
     return changed
 
 
 def roll_up_days(session: Session, now: datetime, settings: Settings) -> int:
     """Count the last three days of all machines; returns how many machine hours changed."""
     return sum(
-        roll_up(session, None, since, until, now)
+        roll_up(session, None, since, until)
         for since, until in chunks(now - timedelta(days=3), now, timedelta(days=1))
     )

@@ -41,9 +41,9 @@ def rows() -> list[dict[str, Any]]:
             )
             session.commit()
             insert_s = _median(session, lambda: session.execute(text(_INSERT)), empty=True)
-            first_s = _median(session, lambda: roll_up(session, None, since, now, now), empty=True)
-            again_s = _median(session, lambda: roll_up(session, None, since, now, now))
-            one_s = _median(session, lambda: roll_up(session, [1], now - timedelta(hours=1), now, now))
+            first_s = _median(session, lambda: roll_up(session, None, since, now), empty=True)
+            again_s = _median(session, lambda: roll_up(session, None, since, now))
+            one_s = _median(session, lambda: roll_up(session, [1], now - timedelta(hours=1), now))
             bare_s = _median(session, lambda: session.execute(text(_TWO)))
         engine.dispose()
     return [

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from fablab.bookings.models import Booking, BookingChange
 from fablab.usage.models import Job, UsageSession
-from fablab.usage.queries import jobs, open_machines, usage_sessions
+from fablab.usage.queries import jobs, usage_sessions
 from tests.services.telemetry_case import LASER, PRINTER, RABATS, START, Case
 from tests.support.bridges import Outbox
 
@@ -47,8 +47,8 @@ def test_a_job_that_ended_stays_as_it_is(case: Case) -> None:
     )
     (row,) = case.rows(Job)
     assert (row.outcome, row.ended_at) == ("finished", START + timedelta(seconds=60))
-    assert len(case.rows(UsageSession)) == 1
-    assert open_machines(case.session) == []
+    (session,) = case.rows(UsageSession)
+    assert session.ended_at == START + timedelta(seconds=60)
 
 
 @pytest.mark.parametrize("state", ["cancelled", "rejected", "requested"])
@@ -102,6 +102,46 @@ def test_news_of_a_missed_booking_s_use_completes_it(case: Case) -> None:
     case.deliver(one_job(case.outbox(), 10, 130))
     assert case.rows(Job)[0].booking_id == mine.id
     assert case.rows(Booking)[0].state == "completed"
+
+
+def test_a_booking_made_after_the_print_began_gets_it(case: Case) -> None:
+    outbox, job = case.outbox(), uuid.uuid4()
+    case.deliver([outbox.job(PRINTER, "job_started", job, 120, started=120), outbox.hot(PRINTER, 290)])
+    other = booking(case, 0, 3600, machine=LASER)
+    mine = booking(case, 0, 3600)
+    case.deliver([outbox.hot(PRINTER, 310)])
+    (row,) = case.rows(Job)
+    (session,) = case.rows(UsageSession)
+    assert (row.booking_id, row.member_id) == (mine.id, mine.member_id)
+    assert (session.booking_id, session.member_id) == (mine.id, mine.member_id)
+    assert (mine.state, other.state) == ("started", "confirmed")
+
+
+def test_a_booking_made_while_the_line_was_down_gets_the_print(case: Case) -> None:
+    outbox, job = case.outbox(), uuid.uuid4()
+    case.deliver([outbox.job(PRINTER, "job_started", job, 120, started=120)])
+    mine = booking(case, 0, 3600, "missed")
+    ended = outbox.job(PRINTER, "job_ended", job, 3000, started=120, ended=3000, outcome="finished")
+    case.deliver([ended], received=7200)
+    assert [row.booking_id for row in (*case.rows(Job), *case.rows(UsageSession))] == [mine.id, mine.id]
+    assert mine.state == "completed"
+
+
+def test_a_use_that_nobody_booked_in_time_stays_nobodys(case: Case) -> None:
+    outbox, job = case.outbox(), uuid.uuid4()
+    longest = case.settings.bookings.late_start_s + case.settings.usage.early_start_s
+    case.deliver([outbox.job(PRINTER, "job_started", job, 0, started=0), outbox.hot(PRINTER, longest + 1)])
+    booking(case, 0, 3600)
+    case.deliver([outbox.hot(PRINTER, longest + 3)])
+    assert case.rows(UsageSession)[0].booking_id is None
+
+
+def test_the_change_to_started_is_dated_when_it_was_heard(case: Case) -> None:
+    booking(case, 0, 3600)
+    case.deliver(one_job(case.outbox(), 10, 130), received=9000)
+    (change,) = case.rows(BookingChange)
+    assert change.at == START + timedelta(seconds=9000)
+    assert change.reason == "The machine was used from 2026-11-22 09:00 UTC."
 
 
 def test_pauses_are_idle_time(case: Case) -> None:
@@ -190,6 +230,15 @@ def test_the_seconds_of_an_open_session_are_counted_as_the_machine_is_heard_of(c
     case.deliver([outbox.hot(PRINTER, 30), outbox.hot(PRINTER, 60)])
     (session,) = case.rows(UsageSession)
     assert (session.busy_s, session.counted_at) == (60, START + timedelta(seconds=60))
+
+
+def test_an_end_that_lies_before_the_last_word_names_the_hours_counted_meanwhile(case: Case) -> None:
+    outbox, job = case.outbox(), uuid.uuid4()
+    case.deliver([outbox.job(PRINTER, "job_started", job, 0, started=0), outbox.hot(PRINTER, 90)])
+    ended = outbox.job(PRINTER, "job_ended", job, 91, started=0, ended=60, outcome="interrupted")
+    (told,) = case.deliver([ended]).ended
+    assert (told.started_at, told.counted_until) == (START, START + timedelta(seconds=90))
+    assert case.rows(UsageSession)[0].ended_at == START + timedelta(seconds=60)
 
 
 # ---- reading them ----

@@ -148,13 +148,14 @@ def test_overlapping_sessions_count_as_booked_use_first(session: Session, networ
     assert (row.used_s, row.overrun_s, row.used_booked_s, row.used_unbooked_s) == (1800, 600, 600, 600)
 
 
-def test_an_open_session_counts_up_to_now(session: Session, network: Network) -> None:
+def test_an_open_session_counts_up_to_the_last_word_heard(session: Session, network: Network) -> None:
     machine = network.machine(network.lab())
-    network.usage(machine, at(50), None, energy_wh=10.0)
-    roll_up(session, None, at(0), at(70))
-    assert [row.used_s for row in hours(session)] == [600, 600]
-    roll_up(session, None, at(0), at(120), now=at(90))
-    assert [row.used_s for row in hours(session)] == [600, 1800]
+    usage = network.usage(machine, at(50), None, energy_wh=10.0)
+    roll_up(session, None, at(0), at(180))
+    assert [row.used_s for row in hours(session)] == [0, 0, 0]
+    usage.counted_at = at(90)
+    roll_up(session, None, at(0), at(180))
+    assert [row.used_s for row in hours(session)] == [600, 1800, 0]
     assert sum(row.energy_wh for row in hours(session)) == pytest.approx(10)
 
 
@@ -173,7 +174,7 @@ def test_counting_again_changes_nothing_and_corrects_what_changed(session: Sessi
     before = [plain(row) for row in hours(session)]
     assert roll_up(session, None, at(0), at(180)) == 0
     for hour in range(3):
-        assert roll_up(session, [machine.id], at(hour * 60 + 20), at(hour * 60 + 21), now=at(180)) == 0
+        assert roll_up(session, [machine.id], at(hour * 60 + 20), at(hour * 60 + 21)) == 0
     assert [plain(row) for row in hours(session)] == before
     booking.state = "cancelled"
     assert roll_up(session, None, at(0), at(180)) == 2

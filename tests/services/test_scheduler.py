@@ -107,7 +107,7 @@ def test_recent_hours_and_what_reached_back_are_counted(session: Session, settin
     lab = network.lab()
     long_print, quiet = network.machine(lab, "one", unattended=True), network.machine(lab, "two")
     roll_up(session, None, NOW - timedelta(hours=9), NOW)
-    network.usage(long_print, NOW - timedelta(hours=6), None)
+    network.usage(long_print, NOW - timedelta(hours=6), None).counted_at = NOW
     forgotten = network.booking(quiet, NOW - timedelta(hours=30), NOW - timedelta(hours=29), "missed")
     assert roll_up_recent(session, NOW, settings) == 7
     used = session.scalars(
