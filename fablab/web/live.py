@@ -22,6 +22,7 @@ from typing import Literal
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.exceptions import TooManyRequests
 
 from fablab.bookings.queries import BookingView, bookings
 from fablab.clock import utc_now
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 GATHER_S = 0.05
 QUEUE_EVENTS = 256
+# Streams one person may hold open in a worker: every page of a browser with many tabs, but no worker's all.
+MOST_OF_ONE = 20
+RETRY_AFTER_S = 30
 RECONNECT_S = (0.2, 5.0)
 
 
@@ -50,8 +54,9 @@ class Event:
 
 @dataclass(eq=False)
 class Viewer:
-    """One open page or program. ``lab_id`` None means all labs."""
+    """One open page or program of a member. ``lab_id`` None means all labs."""
 
+    member_id: int
     lab_id: int | None
     events: queue.Queue[Event] = field(default_factory=lambda: queue.Queue(QUEUE_EVENTS))
     lost: bool = False
@@ -87,10 +92,16 @@ class Hub:
         self._fresh: dict[int, bool] = {}
         self._zones: dict[int, str] = {}
 
-    def join(self, lab_id: int | None, wait_s: float = 5.0) -> Viewer:
-        """A new viewer, from now on told of every change. Returns once the worker is listening."""
-        viewer = Viewer(lab_id)
+    def join(self, member_id: int, lab_id: int | None, wait_s: float = 5.0) -> Viewer:
+        """A new viewer, from now on told of every change. Returns once the worker is listening.
+
+        Raises TooManyRequests when the member has as many streams open as one may.
+        """
+        viewer = Viewer(member_id, lab_id)
         with self._lock:
+            if sum(each.member_id == member_id for each in self._viewers) >= MOST_OF_ONE:
+                text = f"You have {MOST_OF_ONE} live streams open. Close some of them."
+                raise TooManyRequests(text, retry_after=RETRY_AFTER_S)
             self._viewers.add(viewer)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)

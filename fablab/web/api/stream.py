@@ -53,7 +53,7 @@ def get_stream(query: dict[str, Any]) -> Response:
     lab_id = the_lab(query["lab"]).id if "lab" in query else None
     hub: Hub = current_app.extensions["fablab.live"]
     # Join first and read then: what changes in between is told twice rather than never.
-    viewer = hub.join(lab_id)
+    viewer = hub.join(actor.member_id, lab_id)
     try:
         last = _number(request.headers.get("Last-Event-ID") or query.get("last_event_id"))
         first = [*_present(query.get("lab")), *_missed(last, lab_id)]

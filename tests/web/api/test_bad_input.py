@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -264,6 +264,14 @@ def test_a_range_is_bounded_and_in_order(api: Apis) -> None:
             "from=2027-01-01T00:00:00Z&to=2029-01-01T00:00:00Z",
         ):
             assert names_field(api("amina").get(f"{path}?{query}"), "to"), (path, query)
+
+
+def test_the_finer_the_figures_the_shorter_the_range(api: Apis) -> None:
+    for bucket, days in (("hour", 31), ("day", 366), ("total", 1829)):
+        for asked, status in ((days + 2, 422), (days, 200)):
+            until = date(2026, 1, 1) + timedelta(days=asked)
+            answer = api("nadia").get(f"/utilisation?bucket={bucket}&from=2026-01-01&to={until}")
+            assert answer.status_code == status, (bucket, asked)
 
 
 def test_a_plus_sign_that_was_not_escaped_is_understood(api: Apis) -> None:

@@ -17,7 +17,7 @@ from fablab.clock import utc_now
 from fablab.db import notify, transaction
 from fablab.telemetry.models import Bridge, MachineStatus
 from fablab.telemetry.queries import StatusView
-from fablab.web.live import QUEUE_EVENTS, Event, Hub, Viewer
+from fablab.web.live import MOST_OF_ONE, QUEUE_EVENTS, Event, Hub, Viewer
 from tests.fixtures_cast import Apis, Cast
 from tests.support.sse import EventReader, ServerEvent
 from tests.support.web import serving
@@ -214,13 +214,28 @@ def test_an_error_of_our_own_is_survived(
         tell(changed, booked)
 
     monkeypatch.setattr(hub, "_tell", fail_once)
-    viewer = hub.join(None)
+    viewer = hub.join(cast.members["amina"], None)
     with transaction(sessions) as session:
         notify(session, {"kind": "status", "machine": cast.machines["rabat-prusa-1"], "lab": 1})
     # What was lost with the error comes with the present of everything.
     assert viewer.events.get(timeout=10).kind == "status"
     assert failed.is_set()
     hub.leave(viewer)
+
+
+def test_one_person_does_not_take_every_place(app: Flask, api: Apis) -> None:
+    answers = [api("amina").get("/stream") for _ in range(MOST_OF_ONE)]
+    assert {answer.status_code for answer in answers} == {200}
+    refused = api("amina").get("/stream")
+    assert (refused.status_code, refused.json["code"]) == (429, "too_many_requests")
+    assert int(refused.headers["Retry-After"]) > 0
+    answers.append(api("youssef").get("/stream"))
+    answers[0].close()
+    answers.append(api("amina").get("/stream"))
+    assert [answer.status_code for answer in answers[-2:]] == [200, 200]
+    for answer in answers:
+        answer.close()
+    assert app.extensions["fablab.live"].viewers == 0
 
 
 @pytest.mark.parametrize("last", ["0", "999999999999999", "9" * 400, "-1", "soon"])
@@ -231,7 +246,7 @@ def test_whatever_number_comes_it_begins(api: Apis, last: str) -> None:
 
 
 def test_a_viewer_who_does_not_keep_up_is_let_go() -> None:
-    viewer, event = Viewer(lab_id=1), Event(1, "status", 1, "UTC", None)  # type: ignore[arg-type]
+    viewer, event = Viewer(member_id=1, lab_id=1), Event(1, "status", 1, "UTC", None)  # type: ignore[arg-type]
     assert viewer.offer(Event(1, "status", 2, "UTC", None))  # type: ignore[arg-type]
     assert viewer.events.empty()
     assert all(viewer.offer(event) for _ in range(QUEUE_EVENTS))
