@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, redirect, render_template, request
 from jinja2 import TemplateNotFound
@@ -90,10 +90,20 @@ def _domain_error(error: DomainError) -> Any:
     _give_up()
     status = STATUS[error.code]
     if error.code is Code.NOT_SIGNED_IN and not wants_problem():
-        return redirect(f"{SIGN_IN_PATH}?{urlencode({'next': request.full_path.rstrip('?')})}")
+        return redirect(f"{SIGN_IN_PATH}?{urlencode({'next': _page_asked_for()})}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(error)
     return _answer(status, error.code, error.message, error.refusals, error.alternatives)
+
+
+def _page_asked_for() -> str:
+    """Where to go after signing in. A form is not sent again: that is the page it was on, else home."""
+    if request.method in {"GET", "HEAD"}:
+        return request.full_path.rstrip("?")
+    page = urlsplit(request.referrer or "")
+    if (page.scheme, page.netloc) != (request.scheme, request.host) or not page.path:
+        return "/"
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def _validation_error(error: ValidationError) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from flask import Flask
 from sqlalchemy import update
@@ -23,6 +25,25 @@ def test_a_stranger_is_led_to_the_door_and_back(app: Flask, address: str) -> Non
     assert page.status_code == 200
     answer = reader.post("/sign-in", email="amina@example.org", password=PASSWORD, next=address)
     assert (answer.status_code, answer.location) == (303, address)
+
+
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        (None, "/"),
+        ("https://evil.example/machines/tanger-prusa-1", "/"),
+        ("http://localhost/machines/tanger-prusa-1?on=2027-01-31", "/machines/tanger-prusa-1?on=2027-01-31"),
+    ],
+)
+def test_a_form_sent_after_the_end_of_the_session_leads_back_to_its_page(
+    app: Flask, referrer: str | None, back: str
+) -> None:
+    reader = Reader(app)
+    headers = {} if referrer is None else {"Referer": referrer}
+    answer = reader.client.post("/bookings/1/cancellation", headers=headers)
+    assert answer.status_code == 302
+    wanted = parse_qs(urlsplit(answer.location).query).get("next", ["/"])[0]
+    assert wanted == back
 
 
 @pytest.mark.parametrize(
