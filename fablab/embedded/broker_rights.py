@@ -1,8 +1,7 @@
 """Who may connect to the embedded broker and which topics they may use. Knows nothing of amqtt.
 
-Rights are those of the contract: the server everything below `fablab/1/`; a bridge writes below its
-own lab except `command` and `committed`, and reads its lab's commands, its own `committed` and the
-server's presence.
+Rights are those of the contract: the server everything below `fablab/1/`; a bridge what the contract's
+topics name for it.
 """
 
 from __future__ import annotations
@@ -12,21 +11,26 @@ import hmac
 import json
 import logging
 import os
-import re
 import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from fablab.embedded.data_dir import write_private_json
+from firmware_bridge.wire.topics import (
+    PREFIX,
+    ForeignTopic,
+    Kind,
+    Topic,
+    bridge_filters,
+    bridge_write_filters,
+)
 
-ROOT = "fablab/1"
 SERVER = "server"
 # Broker passwords are random tokens of 192 bits made by us, which no dictionary contains: few rounds
 # suffice, and a connection costs the single-threaded broker milliseconds.
 _ROUNDS = 10_000
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_NOT_FOR_BRIDGES = {"command", "committed"}
 
 log = logging.getLogger("fablab.broker")
 
@@ -39,21 +43,19 @@ class User:
     lab: str = ""
     name: str = ""
 
-    @property
+    @cached_property
     def read_filters(self) -> tuple[str, ...]:
-        if not self.lab:
-            return (f"{ROOT}/#",)
-        return (
-            f"{ROOT}/{self.lab}/+/command",
-            f"{ROOT}/{self.lab}/{self.name}/committed",
-            f"{ROOT}/{SERVER}/presence",
-        )
+        return bridge_filters(self.lab, self.name) if self.lab else (f"{PREFIX}/#",)
+
+    @cached_property
+    def write_filters(self) -> tuple[str, ...]:
+        return bridge_write_filters(self.lab, self.name) if self.lab else (f"{PREFIX}/#",)
 
     def may_publish(self, topic: str) -> bool:
-        if not self.lab:
-            return covers(f"{ROOT}/#", topic)
-        levels = topic.split("/")
-        return covers(f"{ROOT}/{self.lab}/#", topic) and not _NOT_FOR_BRIDGES.intersection(levels[3:])
+        # A name with wildcards is no topic, though a filter may cover it.
+        return not {"+", "#"}.intersection(topic) and any(
+            covers(allowed, topic) for allowed in self.write_filters
+        )
 
     def may_subscribe(self, topic_filter: str) -> bool:
         return any(covers(allowed, topic_filter) for allowed in self.read_filters)
@@ -92,8 +94,10 @@ def password_matches(password: str, stored: str) -> bool:
 
 def bridge_user(lab: str, name: str) -> str:
     """The broker user of a bridge. Raises ValueError for names that could widen a right."""
-    if not _NAME.fullmatch(lab) or not _NAME.fullmatch(name):
-        raise ValueError(f"not a name for a lab and its bridge: {lab!r}, {name!r}")
+    try:
+        str(Topic(Kind.PRESENCE, lab, name))
+    except ForeignTopic as error:
+        raise ValueError(f"not a name for a lab and its bridge: {lab!r}, {name!r}") from error
     return f"bridge-{lab}-{name}"
 
 

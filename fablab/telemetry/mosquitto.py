@@ -9,7 +9,7 @@ from pathlib import Path
 from fablab.embedded.broker_rights import hash_password
 from fablab.embedded.data_dir import write_private
 from fablab.telemetry.registry import BrokerAccount
-from firmware_bridge.wire.topics import PREFIX, Kind, Topic, bridge_filters
+from firmware_bridge.wire.topics import PREFIX, bridge_filters, bridge_write_filters
 
 _SETTINGS = """\
 # Written by `fablab broker config`; run it again after adding a bridge, then reload the broker (SIGHUP).
@@ -75,13 +75,8 @@ def write_config(
 
 
 def _rights(bridge: BrokerAccount) -> str:
-    """A bridge writes what its lab's machines say and its own presence, and reads what is meant for it.
-
-    Each kind is named: Mosquitto has no way to take `command` out of a wider right without taking away the
-    reading of it too.
-    """
-    said_by_machines = (Kind.STATUS, Kind.EVENT, Kind.READING, Kind.ACK)
-    lines = [f"user {bridge.user}", f"topic write {Topic(Kind.PRESENCE, bridge.lab, bridge.name)}"]
-    lines += [f"topic write {PREFIX}/{bridge.lab}/+/{kind.value}" for kind in said_by_machines]
+    """A bridge writes what its lab's machines say and its own presence, and reads what is meant for it."""
+    lines = [f"user {bridge.user}"]
+    lines += [f"topic write {topic}" for topic in bridge_write_filters(bridge.lab, bridge.name)]
     lines += [f"topic read {topic}" for topic in bridge_filters(bridge.lab, bridge.name)]
     return "\n".join(lines) + "\n"

@@ -35,7 +35,8 @@ BY_BRIDGE = frozenset({Kind.PRESENCE, Kind.COMMITTED})
 RETAINED = frozenset({Kind.PRESENCE, Kind.COMMITTED, Kind.STATUS, Kind.SERVER_PRESENCE})
 """Kinds that the broker keeps for late subscribers. Commands never are."""
 
-NUMBERED = frozenset({Kind.STATUS, Kind.EVENT, Kind.READING, Kind.ACK})
+_SAID_BY_MACHINES = (Kind.STATUS, Kind.EVENT, Kind.READING, Kind.ACK)
+NUMBERED = frozenset(_SAID_BY_MACHINES)
 """Kinds that carry a message id and count in the outbox's unbroken sequence."""
 
 
@@ -100,6 +101,12 @@ def command_filter(lab: str) -> str:
 def bridge_filters(lab: str, bridge: str) -> tuple[str, ...]:
     """What a bridge subscribes to: its `committed`, the lab's commands, the server's presence."""
     return (str(Topic(Kind.COMMITTED, lab, bridge)), command_filter(lab), SERVER_PRESENCE)
+
+
+def bridge_write_filters(lab: str, bridge: str) -> tuple[str, ...]:
+    """What a bridge may write, on every broker: its own presence, and what its lab's machines say."""
+    said = tuple(f"{PREFIX}/{lab}/+/{kind.value}" for kind in _SAID_BY_MACHINES)
+    return (str(Topic(Kind.PRESENCE, lab, bridge)), *said)
 
 
 def server_filters() -> tuple[str, ...]:

@@ -148,6 +148,7 @@ def test_a_bridge_is_refused_a_subscription(join: Callable[..., Client], topic_f
         "fablab/1/rabat/rabat-prusa-1/status",
         "fablab/1/tanger/tanger-prusa-1/command",
         "fablab/1/tanger/pi-1/committed",
+        "fablab/1/tanger/pi-2/presence",
         "fablab/1/server/presence",
     ],
 )

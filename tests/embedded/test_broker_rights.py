@@ -27,6 +27,11 @@ SERVER = User("-")
         "fablab/1/tanger/tanger-prusa-1/command",
         "fablab/1/tanger/pi-1/committed",
         "fablab/1/tanger/pi-1/command/deeper",
+        "fablab/1/tanger/pi-2/presence",
+        "fablab/1/tanger/tanger-prusa-1/presence",
+        "fablab/1/tanger/tanger-prusa-1/unheard-of",
+        "fablab/1/tanger/tanger-prusa-1/status/deeper",
+        "fablab/1/tanger/+/status",
         "fablab/1/server/presence",
         "fablab/1",
         "fablab/2/tanger/tanger-prusa-1/status",
@@ -111,7 +116,7 @@ def test_covers(wide: str, narrow: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lab", "name"), [("+", "pi"), ("tanger", "#"), ("a/b", "pi"), ("", "pi"), ("A", "pi")]
+    ("lab", "name"), [("+", "pi"), ("tanger", "#"), ("a/b", "pi"), ("", "pi"), ("A", "pi"), ("server", "pi")]
 )
 def test_names_that_would_widen_a_right_are_refused(lab: str, name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):

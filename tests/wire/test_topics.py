@@ -11,6 +11,7 @@ from firmware_bridge.wire.topics import (
     Kind,
     Topic,
     bridge_filters,
+    bridge_write_filters,
     parse,
     server_filters,
 )
@@ -66,6 +67,16 @@ def test_the_servers_presence_has_its_own_topic() -> None:
 
 def test_commands_and_events_are_never_retained() -> None:
     assert {Kind.PRESENCE, Kind.COMMITTED, Kind.STATUS, Kind.SERVER_PRESENCE} == RETAINED
+
+
+def test_a_bridge_writes_its_own_presence_and_what_its_labs_machines_say() -> None:
+    assert bridge_write_filters("tanger", "pi-1") == (
+        "fablab/1/tanger/pi-1/presence",
+        "fablab/1/tanger/+/status",
+        "fablab/1/tanger/+/event",
+        "fablab/1/tanger/+/reading",
+        "fablab/1/tanger/+/ack",
+    )
 
 
 def test_a_bridge_hears_its_confirmations_its_labs_commands_and_the_server() -> None:
