@@ -11,7 +11,7 @@ from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.orm import Session
 
 from fablab.bookings.free import Room, first_free
-from fablab.bookings.rules import BookingFacts, BookingRequest, Claim
+from fablab.bookings.rules import BookingFacts, BookingRequest, Claim, Policy
 from fablab.errors import Alternative
 from fablab.machines.queries import MachineView, machine_by_slug, machines
 from fablab.machines.rules import Span, covers, open_spans
@@ -139,19 +139,25 @@ def claim_unit(
 
 
 def alternatives(
-    session: Session, machine: MachineView, starts_at: datetime, ends_at: datetime, now: datetime, limit: int
+    session: Session,
+    machine: MachineView,
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    policy: Policy,
 ) -> list[Alternative]:
     """The next free spans of the same length: this machine's own, then those of its kind, same lab first.
 
-    Two statements, however many machines there are.
+    None that the policy would refuse. Two statements, however many machines there are.
     """
     length = ends_at - starts_at
-    if limit <= 0 or not timedelta(0) < length <= timedelta(days=LONGEST_DAYS):
+    longest = min(timedelta(seconds=policy.max_s), timedelta(days=LONGEST_DAYS))
+    if policy.alternatives <= 0 or not timedelta(seconds=policy.min_s) <= length <= longest:
         return []
-    first, last = (
-        max(starts_at, now.replace(microsecond=0)),
-        max(starts_at, now) + timedelta(days=SEARCH_DAYS),
-    )
+    first = max(starts_at, now.replace(microsecond=0))
+    last = min(max(starts_at, now) + timedelta(days=SEARCH_DAYS), now + timedelta(days=policy.horizon_days))
+    if first > last:
+        return []
     same_kind = machines(session, kind=machine.kind_slug)
     margin = timedelta(seconds=max((each.setup_s + each.cleanup_s for each in same_kind), default=0))
     units = [unit for each in same_kind for unit in each.unit_ids]
@@ -172,7 +178,7 @@ def alternatives(
                 each.slug, each.lab_slug, start.astimezone(zone), (start + length).astimezone(zone)
             )
             found.append((order, free))
-    return [free for _, free in sorted(found, key=lambda pair: pair[0])[:limit]]
+    return [free for _, free in sorted(found, key=lambda pair: pair[0])[: policy.alternatives]]
 
 
 def first_start(

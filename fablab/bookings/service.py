@@ -235,10 +235,9 @@ def _refused(
     """One error for all refusals, with what is free instead where the time is taken."""
     codes = {refusal.code for refusal in refusals}
     taken = "machine_booked" in codes
-    # What is too long here is too long elsewhere.
     instead = (
-        alternatives(session, gathered.machine, request.starts_at, request.ends_at, now, policy.alternatives)
-        if taken and "too_long" not in codes
+        alternatives(session, gathered.machine, request.starts_at, request.ends_at, now, policy)
+        if taken
         else []
     )
     return DomainError(

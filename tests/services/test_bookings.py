@@ -156,6 +156,37 @@ def test_alternatives_keep_to_opening_hours(session: Session, cast: Cast, policy
     assert free.starts_at.date() > request.starts_at.date()
 
 
+def test_nothing_is_offered_that_would_be_refused(session: Session, cast: Cast, policy: Policy) -> None:
+    now = utc_now().replace(microsecond=0)
+    last = now + timedelta(days=policy.horizon_days)
+    everywhere = session.scalars(select(Machine)).all()
+    for machine in everywhere:
+        for unit in machine.units:
+            # From shortly before the horizon to shortly after it, everything is taken.
+            session.add(
+                Occupancy(
+                    lab_id=machine.lab_id,
+                    unit_id=unit.id,
+                    starts_at=last - timedelta(hours=2),
+                    ends_at=last + timedelta(hours=1),
+                    kind="outage",
+                )
+            )
+    session.flush()
+    request = BookingRequest("tanger-prusa-1", last - timedelta(hours=1), last + timedelta(hours=1))
+    seen = preview_booking(session, cast.actors["amina"], request, now, policy)
+    assert [each.code for each in seen.refusals] == ["machine_booked"]
+    assert seen.alternatives == ()
+
+
+def test_what_is_too_short_here_is_too_short_elsewhere(session: Session, cast: Cast, policy: Policy) -> None:
+    book(session, cast, policy)
+    request = BookingRequest("tanger-prusa-1", tomorrow(10), tomorrow(10) + timedelta(seconds=60))
+    seen = preview_booking(session, cast.actors["youssef"], request, utc_now(), policy)
+    assert {each.code for each in seen.refusals} == {"too_short", "machine_booked"}
+    assert seen.alternatives == ()
+
+
 def test_use_starts_a_booking_once(session: Session, cast: Cast, policy: Policy) -> None:
     made = book(session, cast, policy)
     assert mark_started(session, made, utc_now(), "job began") is True
