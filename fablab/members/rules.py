@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Actor:
     """Who acts: a member with roles. ``managed_labs`` are the ids of the labs the member manages.
 
-    ``read_only`` is true for a token of scope ``read``.
+    ``read_only`` is true for a token of scope ``read``; the web's door turns away what it would write.
     """
 
     member_id: int

@@ -126,7 +126,7 @@ def _tile(
         power=_power(status) if status and state != "unreachable" else None,
         availability=_availability(actor, machine, held, taken, now),
         holder=_holder(actor, held, details),
-        may_book=may_book(actor, machine.lab_id) and not actor.read_only,
+        may_book=may_book(actor, machine.lab_id),
         silent_after_s=silent_after_s,
     )
 

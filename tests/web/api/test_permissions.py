@@ -15,7 +15,7 @@ from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.members.service import add_token
 from fablab.usage.models import Job
-from tests.fixtures_cast import PASSWORD, Apis, Cast
+from tests.fixtures_cast import PASSWORD, Apis, Cast, tomorrow
 from tests.web.api.requests import BODIES, address, booking_body, routes
 
 PEOPLE = ("amina", "youssef", "salma", "karim", "nadia", "admin")
@@ -106,6 +106,9 @@ def test_a_token_to_read_writes_nothing(
         answer = reader.request(route.method, address(route, **things), BODIES.get(str(route)))
         assert (answer.status_code, answer.json["code"]) == (403, "not_allowed"), route
     assert reader.get("/bookings").status_code == 200
+    form = {"day": f"{tomorrow(10):%Y-%m-%d}", "time": "10:00", "duration": "60"}
+    refused = reader._client.post("/machines/tanger-prusa-1/bookings", data=form, headers=reader.headers)
+    assert refused.status_code == 403
     assert session.scalar(text("SELECT count(*) FROM booking")) == 1
 
 
