@@ -145,7 +145,7 @@ class Outbox:
         with self._lock:
             try:
                 yield
-            except sqlite3.Error:
+            except Exception:
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 row = self._connection.execute("select last_seq, committed from identity").fetchone()
@@ -208,23 +208,24 @@ class Outbox:
         """Become a new outbox, keeping the messages in order under new numbers.
 
         Needed when the server has more of this outbox than we ever sent: the file is an old copy (a restored
-        SD card), and the server would take our next numbers for repeats.
+        SD card), and the server would take our next numbers for repeats. Raises sqlite3.Error when the disk
+        fails; then it is the old outbox still.
         """
-        with self._lock:
+        with self._whole():
             self.flush()
             parcels = self.read(0, self.backlog + 1)
-            self.id = uuid4()
+            outbox = uuid4()
             self._connection.execute("begin immediate")
             self._connection.execute("delete from message")
             for seq, parcel in enumerate(parcels, start=1):
                 message = decode(parcel.kind, parcel.body)
-                renumbered = msgspec.structs.replace(message, id=MessageId(outbox=self.id, seq=seq))
+                renumbered = msgspec.structs.replace(message, id=MessageId(outbox=outbox, seq=seq))
                 row = (seq, parcel.kind.value, parcel.subject, encode(renumbered))
                 self._connection.execute("insert into message values (?, ?, ?, ?)", row)
-            self.last_seq, self.committed = len(parcels), 0
-            identity = (str(self.id), self.last_seq)
+            identity = (str(outbox), len(parcels))
             self._connection.execute("update identity set outbox = ?, last_seq = ?, committed = 0", identity)
             self._connection.execute("commit")
+            self.id, self.last_seq, self.committed = outbox, len(parcels), 0
             self.durable_seq = self.last_seq
 
     def close(self) -> None:

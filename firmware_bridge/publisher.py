@@ -117,7 +117,13 @@ class Publisher:
         wait_s = FIRST_WAIT_S
         while not self._stopping:
             began = time.monotonic()
-            why = self._connect_and_send()
+            try:
+                why = self._connect_and_send()
+            except Exception as error:
+                # Without this thread nothing is sent until somebody restarts the bridge.
+                why = f"sending failed ({type(error).__name__}: {error})"
+                if why != self._trouble:
+                    log.exception("broker: sending failed")
             if self._stopping:
                 return
             if why != self._trouble:

@@ -1,5 +1,6 @@
 """The bridge's settings: one TOML file per lab, checked whole before anything starts."""
 
+import ssl
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,6 +144,7 @@ def _plain(message: str) -> str:
 def _complete(settings: Settings, folder: Path) -> Settings:
     """Checks across fields; reads key files."""
     _check_url("broker.url", settings.broker.url, ("mqtt", "mqtts"))
+    _check_authority(settings.broker)
     if settings.lab == "server":
         raise BadSettings("lab: 'server' is a reserved word")
     machines: list[Machine] = []
@@ -172,6 +174,16 @@ def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
     if not usable:
         # The address may hold a password: never repeat it.
         raise BadSettings(f"{key}: needs an address like {schemes[0]}://HOST:PORT")
+
+
+def _check_authority(broker: Broker) -> None:
+    if not broker.tls or broker.ca_file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=broker.ca_file)
+    except OSError as error:
+        fault = "is no certificate in PEM" if isinstance(error, ssl.SSLError) else _strerror(error)
+        raise BadSettings(f"broker.ca_file: cannot be used: {fault}") from None
 
 
 def _with_key(key: str, machine: OctoPrintMachine, folder: Path) -> OctoPrintMachine:

@@ -123,6 +123,25 @@ def test_an_old_copy_gets_a_new_identity_and_keeps_its_messages(path: Path) -> N
     assert outbox.last_seq == 3
 
 
+def test_a_renewal_that_the_disk_refuses_changes_nothing(path: Path) -> None:
+    outbox = Outbox(path)
+    outbox.append("laser", None, [EVENT] * 5)
+    outbox.forget(3)
+    outbox.flush()
+    before = outbox.id, outbox.last_seq, outbox.committed
+    outbox._connection.execute(
+        "create temp trigger full before update on identity begin select raise(abort, 'full'); end"
+    )
+    with pytest.raises(sqlite3.Error, match="full"):
+        outbox.renew()
+    assert (outbox.id, outbox.last_seq, outbox.committed) == before
+    outbox._connection.execute("drop trigger full")
+    assert [parcel.seq for parcel in outbox.read(0, 10)] == [4, 5]
+    outbox.append("laser", None, [EVENT])
+    outbox.renew()
+    assert [parcel.seq for parcel in outbox.read(0, 10)] == [1, 2, 3]
+
+
 def fill(outbox: Outbox) -> None:
     for _ in range(1000):
         outbox.append("laser", None, [EVENT] * 20)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,25 @@ def test_an_absent_broker_is_named(settings: Settings, broker: Mosquitto) -> Non
     well, words = probe(settings)
     assert not well
     assert "refused" in words.lower()
+
+
+@pytest.mark.parametrize("broken", ["flush", "read"])
+def test_a_disk_that_fails_for_a_while_stops_nothing_for_good(
+    sender: Sender, server: ServerDouble, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    failures: list[str] = []
+
+    def fails(*_: object, **__: object) -> None:
+        failures.append(broken)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    sender.say()
+    with monkeypatch.context() as patch:
+        patch.setattr(sender.outbox, broken, fails)
+        sender.publisher.start()
+        until(lambda: failures, 5, "a failure")
+    until(lambda: server.taken, 10, "the message")
+    sender.stop()
 
 
 def test_a_bridge_may_not_write_for_another_lab(sender: Sender, server: ServerDouble) -> None:

@@ -30,6 +30,8 @@ def example(tmp_path: Path) -> Path:
         ("mqtts://", "http://", "broker.url"),
         ("mqtts://bridge-tanger-pi-1:PASSWORD@mqtt.example.org:8883", "mqtt://", "broker.url"),
         (":8883", ":port", "broker.url"),
+        ("# ca_file", "ca_file", "broker.ca_file: cannot be used: No such file"),
+        ('# ca_file = "/etc/ssl/own-authority.pem"', f"ca_file = {str(EXAMPLE)!r}", "is no certificate"),
         ('driver = "octoprint"', "", "driver"),
         ('driver = "octoprint"', 'driver = "moonraker"', "known drivers"),
         ('url = "http://192', 'url = "192', "machine[0].url"),
