@@ -99,7 +99,7 @@ class StatusChange(Base):
 
 
 class Reading(Base):
-    """A measurement at an instant. Partitioned by month: partitions are made ahead and dropped whole."""
+    """A measurement at an instant. Partitioned by month: partitions are made ahead."""
 
     __tablename__ = "reading"
     __table_args__ = ({"postgresql_partition_by": "RANGE (at)"},)

@@ -1,4 +1,4 @@
-"""Monthly partitions of `reading`: made ahead, dropped whole."""
+"""Monthly partitions of `reading`: made ahead."""
 
 from __future__ import annotations
 
@@ -47,15 +47,6 @@ def make_partitions(session: Session, now: datetime, settings: Telemetry) -> lis
     return made
 
 
-def drop_partitions(session: Session, before: datetime) -> list[str]:
-    """Drop every partition that ends by ``before``; its readings are gone. Returns their names."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    gone = [name for name in sorted(_partitions(session)) if _next(_first(name)) <= before]
-    for name in gone:
-        session.execute(text(f"DROP TABLE {name}"))
-    return gone
-
-
 def _partitions(session: Session) -> set[str]:
     return set(
         session.scalars(
@@ -69,10 +60,6 @@ def _partitions(session: Session) -> set[str]:
 
 def _name(first: datetime) -> str:
     return f"reading_{first:%Y%m}"
-
-
-def _first(name: str) -> datetime:
-    return datetime.strptime(name, "reading_%Y%m").replace(tzinfo=UTC)
 
 
 def _next(first: datetime) -> datetime:

@@ -43,7 +43,6 @@ class Applied:
     # Outboxes whose bridge should hear (again) how far they are: moved, repeated, held or announced.
     told: list[Outbox] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
-    messages: int = 0
     duplicates: int = 0
     held: int = 0
     dead: int = 0
@@ -73,7 +72,7 @@ class _Intake:
     def __init__(self, session: Session, batch: Sequence[Incoming], settings: Settings) -> None:
         self._session = session
         self._telemetry = settings.telemetry
-        self._applied = Applied(messages=len(batch))
+        self._applied = Applied()
         self._outboxes = bridges.lock_outboxes(session, _outboxes_in(batch))
         self._machines, self._lives = _read_machines(session, batch)
         ids = [machine_id for machine_id, _, _ in self._machines.values()]
