@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from fablab.bookings.claims import Gathered, alternatives, claim_unit, facts_about, gather_facts
 from fablab.bookings.models import Booking, BookingChange, Occupancy
 from fablab.bookings.queries import BookingView, booking
 from fablab.bookings.rules import BookingRequest, Policy, cancellable, decide
-from fablab.db import notify
+from fablab.db import notify, notify_all
 from fablab.errors import Alternative, Code, DomainError, Refusal, not_found
 from fablab.members import audit
 from fablab.members.queries import member_by_email
@@ -69,7 +70,7 @@ def create_booking(
         audit.record(
             session, actor, "booking.for_other", f"booking {booking_id}", now, f"for member {person.id}"
         )
-    notify(session, {"kind": "booking", "booking": booking_id, "machine": machine.id, "lab": machine.lab_id})
+    notify(session, _news(booking_id, machine.id, machine.lab_id))
     return BookingView(
         id=booking_id,
         machine_id=machine.id,
@@ -124,7 +125,8 @@ def cancel_booking(
         )
         raise DomainError(Code.REFUSED, text, [Refusal("already_over", "state", text)])
     session.execute(delete(Occupancy).where(Occupancy.booking_id == booking_id))
-    _change(session, view, "cancelled", now, "member", actor.member_id, reason)
+    which = Booking.id == booking_id
+    _move(session, view.state, "cancelled", now, "member", reason, actor.member_id, which=which)
     if view.member_id != actor.member_id:
         audit.record(session, actor, "booking.cancel_other", f"booking {booking_id}", now, reason)
     cancelled = booking(session, booking_id)
@@ -138,28 +140,10 @@ def mark_started(session: Session, booking_id: int, now: datetime, reason: str =
     A booking given up as missed becomes completed, because the news of its use came late. Returns whether
     anything changed; a second call changes nothing.
     """
-    for before, after in (("confirmed", "started"), ("missed", "completed")):
-        moved = session.execute(
-            update(Booking)
-            .where(Booking.id == booking_id, Booking.state == before)
-            .values(state=after)
-            .returning(Booking.machine_id, Booking.lab_id)
-        ).one_or_none()
-        if moved is not None:
-            session.execute(
-                insert(BookingChange).values(
-                    booking_id=booking_id,
-                    at=now,
-                    made_by="machine",
-                    from_state=before,
-                    to_state=after,
-                    reason=reason,
-                )
-            )
-            machine_id, lab_id = moved
-            notify(session, {"kind": "booking", "booking": booking_id, "machine": machine_id, "lab": lab_id})
-            return True
-    return False
+    steps = (("confirmed", "started"), ("missed", "completed"))
+    return any(
+        _move(session, *step, now, "machine", reason, which=Booking.id == booking_id) for step in steps
+    )
 
 
 def close_past_bookings(session: Session, now: datetime) -> int:
@@ -167,38 +151,11 @@ def close_past_bookings(session: Session, now: datetime) -> int:
 
     Claims the rows by conditional update, so that a second run, also at the same time, changes nothing.
     """
-    closed = 0
-    for before, after in (("started", "completed"), ("confirmed", "missed")):
-        rows = session.execute(
-            update(Booking)
-            .where(Booking.state == before, Booking.ends_at <= now)
-            .values(state=after)
-            .returning(Booking.id, Booking.machine_id, Booking.lab_id)
-        ).all()
-        if not rows:
-            continue
-        closed += len(rows)
-        session.execute(
-            insert(BookingChange),
-            [
-                {
-                    "booking_id": row.id,
-                    "at": now,
-                    "made_by": "clock",
-                    "member_id": None,
-                    "from_state": before,
-                    "to_state": after,
-                    "reason": "its time is over",
-                }
-                for row in rows
-            ],
-        )
-        for row in rows:
-            notify(
-                session,
-                {"kind": "booking", "booking": row.id, "machine": row.machine_id, "lab": row.lab_id},
-            )
-    return closed
+    steps = (("started", "completed"), ("confirmed", "missed"))
+    return sum(
+        _move(session, *step, now, "clock", "its time is over", which=Booking.ends_at <= now)
+        for step in steps
+    )
 
 
 def _checked(
@@ -250,28 +207,41 @@ def _lost(request: BookingRequest) -> Refusal:
     return Refusal("machine_booked", "starts_at", f"{request.machine} was just taken; try again.")
 
 
-def _change(
+def _move(
     session: Session,
-    view: BookingView,
+    from_state: str,
     to_state: str,
-    at: datetime,
+    now: datetime,
     made_by: str,
-    member_id: int | None,
     reason: str,
-) -> None:
-    session.execute(update(Booking).where(Booking.id == view.id).values(state=to_state))
-    session.execute(
-        insert(BookingChange).values(
-            booking_id=view.id,
-            at=at,
-            made_by=made_by,
-            member_id=member_id,
-            from_state=view.state,
-            to_state=to_state,
-            reason=reason,
-        )
-    )
-    notify(
-        session,
-        {"kind": "booking", "booking": view.id, "machine": view.machine_id, "lab": view.lab_id},
-    )
+    member_id: int | None = None,
+    *,
+    which: ColumnElement[bool],
+) -> int:
+    """Move those of these bookings that are in the one state to the other, and tell it; how many there were.
+
+    Three statements at most, however many bookings there are.
+    """
+    moved = session.execute(
+        update(Booking)
+        .where(Booking.state == from_state, which)
+        .values(state=to_state)
+        .returning(Booking.id, Booking.machine_id, Booking.lab_id)
+    ).all()
+    if moved:
+        change = {
+            "at": now,
+            "made_by": made_by,
+            "member_id": member_id,
+            "from_state": from_state,
+            "to_state": to_state,
+            "reason": reason,
+        }
+        session.execute(insert(BookingChange), [{"booking_id": row.id, **change} for row in moved])
+        notify_all(session, [_news(*row) for row in moved])
+    return len(moved)
+
+
+def _news(booking_id: int, machine_id: int, lab_id: int) -> dict[str, Any]:
+    """What live viewers are told of a changed booking: enough to read it anew."""
+    return {"kind": "booking", "booking": booking_id, "machine": machine_id, "lab": lab_id}

@@ -215,6 +215,24 @@ def test_the_clock_closes_what_is_over_and_a_second_run_changes_nothing(
     assert states(session, unused)[-1] == ("clock", "missed")
 
 
+def test_the_clock_closes_many_with_the_statements_of_one(
+    session: Session, cast: Cast, policy: Policy
+) -> None:
+    for hour in (8, 10, 12, 14):
+        book(session, cast, policy, hour=hour)
+    sent: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest):  # type: ignore[no-untyped-def]
+        sent.append(statement)
+
+    event.listen(session.get_bind(), "before_cursor_execute", note)
+    assert close_past_bookings(session, tomorrow(10)) == 1
+    one = len(sent)
+    assert close_past_bookings(session, tomorrow(18)) == 3
+    event.remove(session.get_bind(), "before_cursor_execute", note)
+    assert len(sent) == 2 * one
+
+
 def test_late_news_of_use_completes_a_missed_booking(session: Session, cast: Cast, policy: Policy) -> None:
     made = book(session, cast, policy)
     close_past_bookings(session, tomorrow(13))
