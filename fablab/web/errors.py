@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -18,9 +17,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from fablab.errors import Alternative, Code, DomainError, Refusal
+from fablab.logs import logger
 from fablab.web.database import db
 
-log = logging.getLogger(__name__)
+log = logger("web")
 
 STATUS = {
     Code.UNREADABLE: 400,
@@ -128,9 +128,8 @@ def _http_error(error: HTTPException) -> Any:
 def _unavailable(error: OperationalError | PoolTimeoutError) -> Any:
     """The database is away or too busy: a lock or a connection was not to be had in time."""
     _give_up()
-    log.warning(
-        "the database did not answer %s %s: %s", request.method, request.path, getattr(error, "orig", error)
-    )
+    trouble = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    log.warning("database_unavailable", method=request.method, path=request.path, trouble=trouble)
     answer = _answer(503, "unavailable", "The service is too busy just now. Try again in a moment.")
     answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
@@ -140,7 +139,9 @@ def _unexpected(error: Exception) -> Any:
     """Log everything, tell nothing but a reference by which the log can be searched."""
     _give_up()
     reference = secrets.token_hex(4)
-    log.error("unexpected error %s in %s %s", reference, request.method, request.path, exc_info=error)
+    log.error(
+        "unexpected_error", reference=reference, method=request.method, path=request.path, exc_info=error
+    )
     return _answer(500, Code.INTERNAL, f"Something went wrong on our side (reference {reference}).")
 
 

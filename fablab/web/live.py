@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import queue
 import threading
 import time
@@ -27,11 +26,12 @@ from werkzeug.exceptions import TooManyRequests
 from fablab.bookings.queries import BookingView, bookings
 from fablab.clock import utc_now
 from fablab.db import LIVE_CHANNEL, transaction
+from fablab.logs import logger
 from fablab.machines.queries import machines
 from fablab.settings import Settings
 from fablab.telemetry.queries import StatusView, statuses
 
-log = logging.getLogger(__name__)
+log = logger("live")
 
 GATHER_S = 0.05
 QUEUE_EVENTS = 256
@@ -125,7 +125,7 @@ class Hub:
                 with psycopg.connect(self._url, autocommit=True) as connection:
                     connection.execute(f"LISTEN {LIVE_CHANNEL}")
                     if complained:
-                        log.info("live updates are back")
+                        log.info("live_back")
                         # Whatever was missed meanwhile: everybody gets the present.
                         self._tell(*self._everything())
                     wait_s, complained = RECONNECT_S[0], False
@@ -134,11 +134,11 @@ class Hub:
             except (psycopg.Error, SQLAlchemyError, OSError) as error:
                 self._listening.clear()
                 if not complained:
-                    log.warning("live updates are interrupted: %s", error)
+                    log.warning("live_interrupted", trouble=str(error))
             except Exception:
                 # An error of our own must not leave open pages without news: it is told, and one begins anew.
                 self._listening.clear()
-                log.exception("live updates failed")
+                log.exception("live_failed")
             complained = True
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, RECONNECT_S[1])
@@ -169,7 +169,7 @@ class Hub:
                     booking_ids.add(int(note["booking"]))
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 # Whoever may connect to the database may notify; that must not end the thread.
-                log.warning("an unreadable notification was passed over: %.100r", payload)
+                log.warning("notification_unreadable", payload=payload[:100])
         if not self._viewers:
             return
         with transaction(self._sessions()) as session:
@@ -208,5 +208,5 @@ class Hub:
             viewers = list(self._viewers)
         for viewer in viewers:
             if not all(viewer.offer(event) for event in events):
-                log.info("a viewer of live updates did not keep up and was let go")
+                log.info("viewer_let_go", member=viewer.member_id)
                 self.leave(viewer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -175,7 +176,7 @@ def test_a_lost_line_to_the_database_is_made_anew(
 
 
 def test_an_unreadable_notification_is_passed_over(
-    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session]
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session], tmp_path: Path
 ) -> None:
     stream = EventReader(base_url, "/api/v1/stream?lab=rabat", api.token("amina"))
     stream.read_all(0.3)
@@ -187,6 +188,11 @@ def test_an_unreadable_notification_is_passed_over(
     assert event is not None
     assert event.data["state"] == "running"
     stream.close()
+    (log,) = tmp_path.glob("gunicorn-*.log")
+    told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert {each["payload"] for each in told if each["event"] == "notification_unreadable"} == {
+        payload[:100] for payload in UNREADABLE
+    }
 
 
 def test_an_idle_line_is_kept_open(base_url: str, api: Apis) -> None:
