@@ -25,8 +25,6 @@ from fablab.machines.models import Machine
 from fablab.members.models import Member
 
 STATES = ("requested", "confirmed", "started", "completed", "cancelled", "missed", "rejected")
-# States in which a booking holds its machine.
-LIVE_STATES = ("requested", "confirmed", "started")
 
 
 class Booking(Base):

@@ -11,12 +11,11 @@ from sqlalchemy import Select, literal, null, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
 from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES
 from fablab.machines.models import Lab, Machine, Unit
 from fablab.members.models import Member
 from fablab.members.rules import Actor
 
-# States in which a booking's time is, or was, its own. The others gave their time back.
-HOLDING_STATES = ("requested", "confirmed", "started", "completed", "missed")
 _maker = aliased(Member, name="created_by")
 
 
@@ -240,7 +239,7 @@ def holding_candidates(
             Booking.machine_id == machine_id,
             Booking.starts_at < until,
             Booking.ends_at > at,
-            Booking.state.in_(("confirmed", "started", "completed", "missed")),
+            Booking.state.in_(COUNTED_STATES),
         )
         .order_by(Booking.starts_at)
     )

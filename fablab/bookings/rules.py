@@ -9,6 +9,18 @@ from zoneinfo import ZoneInfo
 
 from fablab.errors import Refusal
 
+# Sets of states, named by what they mean.
+# The time can still be given back.
+CANCELLABLE_STATES = ("requested", "confirmed")
+# Still to come, or under way.
+LIVE_STATES = ("requested", "confirmed", "started")
+# The machine is theirs while the booking's time runs.
+CURRENT_STATES = ("confirmed", "started")
+# Claimed their machine: cancelled and rejected ones never did, requested ones not yet.
+COUNTED_STATES = ("confirmed", "started", "completed", "missed")
+# Their time is, or was, their own. The others gave it back.
+HOLDING_STATES = ("requested", *COUNTED_STATES)
+
 
 @dataclass(frozen=True)
 class BookingRequest:
@@ -96,7 +108,7 @@ def decide(request: BookingRequest, facts: BookingFacts, policy: Policy) -> list
 
 def cancellable(state: str, ends_at: datetime, now: datetime) -> bool:
     """Whether a booking's time can still be given back: not used, not over."""
-    return state in ("requested", "confirmed") and ends_at > now
+    return state in CANCELLABLE_STATES and ends_at > now
 
 
 def ends_before_start(request: BookingRequest, facts: BookingFacts, policy: Policy) -> Refusal | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, and_, case, select, true
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking
+from fablab.bookings.rules import CURRENT_STATES
 from fablab.machines.models import Lab, Machine
 from fablab.settings import Settings
 from fablab.telemetry.models import Bridge, MachineStatus
@@ -55,7 +56,7 @@ def statuses(
         select(Booking.id, Booking.member_id)
         .where(
             Booking.machine_id == Machine.id,
-            Booking.state.in_(("confirmed", "started")),
+            Booking.state.in_(CURRENT_STATES),
             Booking.starts_at <= now,
             Booking.ends_at > now,
         )

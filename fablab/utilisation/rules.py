@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 HOUR = timedelta(hours=1)
 BY = ("network", "region", "lab", "kind", "machine", "hour_of_week")
 BUCKETS = ("hour", "day", "week", "month", "total")
-# Bookings that claimed their machine: cancelled and rejected ones never did, requested ones not yet.
-COUNTED_STATES = ("confirmed", "started", "completed", "missed")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import CursorResult, select, text
 from sqlalchemy.orm import Session
 
+from fablab.bookings.rules import COUNTED_STATES
 from fablab.machines.models import Machine
 from fablab.machines.queries import labs
 from fablab.machines.rules import open_spans
-from fablab.utilisation.rules import COUNTED_STATES, ceil_hour, floor_hour
+from fablab.utilisation.rules import ceil_hour, floor_hour
 from fablab.utilisation.statement import ROLL_UP
 
 # Two roll-ups of one hour must not cross: the one with the older view could write last.

@@ -20,8 +20,7 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from fablab.bookings.queries import HOLDING_STATES
-from fablab.bookings.rules import BookingRequest, Policy
+from fablab.bookings.rules import HOLDING_STATES, BookingRequest, Policy
 from fablab.bookings.service import cancel_booking, close_past_bookings, create_booking, mark_started
 from fablab.errors import Code, DomainError
 from tests.fixtures_cast import Cast, tomorrow

@@ -11,10 +11,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, Occupancy
+from fablab.bookings.rules import COUNTED_STATES
 from fablab.machines.models import Machine, Opening
 from fablab.usage.models import UsageSession
 from fablab.utilisation.models import MachineHour
-from fablab.utilisation.rules import COUNTED_STATES
 from fablab.utilisation.service import roll_up
 from tests.support.network import ZONE, Network
 

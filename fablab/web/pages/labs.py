@@ -9,6 +9,7 @@ from itertools import groupby
 from flask import render_template
 
 from fablab.bookings import queries as bookings
+from fablab.bookings.rules import LIVE_STATES
 from fablab.clock import utc_now
 from fablab.errors import not_found
 from fablab.machines import queries as machines
@@ -39,7 +40,7 @@ def home() -> str:
     coming = [
         booking
         for booking in bookings.bookings_of(session, actor.member_id, since=now, limit=10)
-        if booking.state in ("confirmed", "started", "requested")
+        if booking.state in LIVE_STATES
     ]
     return render_template(
         "home.html",

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from fablab.bookings import queries as bookings
 from fablab.bookings.queries import BookingView
-from fablab.bookings.rules import cancellable
+from fablab.bookings.rules import LIVE_STATES, cancellable
 from fablab.bookings.service import cancel_booking
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
@@ -22,7 +22,6 @@ from fablab.web.pages.tiles import tiles
 
 PAST_SHOWN = 12
 PAST_MOST = 600
-LIVE_STATES = ("requested", "confirmed", "started")
 REASON_MAX = 500
 
 

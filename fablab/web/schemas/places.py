@@ -13,8 +13,9 @@ from fablab.machines.queries import KindView, LabView, MachineView
 from fablab.machines.rules import OpenDay, Span, open_days
 from fablab.web.schemas.base import Cursor, Duration, Instant, PageQuery, Slug, Strict, a_slug
 from fablab.web.schemas.status import StatusOut
+from firmware_bridge.wire.messages import MachineState
 
-STATES = ("unreachable", "off", "idle", "running", "paused", "error")
+STATES = tuple(state.value for state in MachineState)
 
 
 class Names(Strict):
