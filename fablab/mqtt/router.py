@@ -23,15 +23,18 @@ class _Envelope(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope).decode
 
 
-def read(letter: Letter) -> Incoming:
-    """What a letter means, or why it means nothing."""
+_OWN = frozenset({Kind.COMMITTED, Kind.COMMAND, Kind.SERVER_PRESENCE})
+
+
+def read(letter: Letter) -> Incoming | None:
+    """What a letter means, or why it means nothing; None for what the server itself has written."""
     received_at = datetime.fromtimestamp(letter.received_at, UTC)
     try:
         topic = _parse(letter.topic)
     except ForeignTopic as error:
         return _dead(letter, received_at, None, str(error))
-    if topic.kind is not Kind.PRESENCE and topic.kind not in NUMBERED:
-        return _dead(letter, received_at, topic, "bridges do not write this kind of topic")
+    if topic.kind in _OWN:
+        return None
     if letter.size > MAX_PAYLOAD:
         return _dead(letter, received_at, topic, f"payload of {letter.size} bytes; at most {MAX_PAYLOAD}")
     try:

@@ -110,6 +110,8 @@ def bridge_write_filters(lab: str, bridge: str) -> tuple[str, ...]:
 
 
 def server_filters() -> tuple[str, ...]:
-    """What the server subscribes to: all that bridges write."""
-    kinds = (Kind.PRESENCE, Kind.STATUS, Kind.EVENT, Kind.READING, Kind.ACK)
-    return tuple(f"{PREFIX}/+/+/{kind.value}" for kind in kinds)
+    """What the server subscribes to: everything below our prefix, so that strays are seen and put aside.
+
+    Presences come first once more: they announce the outboxes that all other retained messages speak of.
+    """
+    return f"{PREFIX}/+/+/{Kind.PRESENCE.value}", f"{PREFIX}/#"

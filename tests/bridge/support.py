@@ -61,7 +61,8 @@ class ServerDouble:
         self.client.loop_start()
 
     def _connected(self, client: mqtt.Client, *_: Any) -> None:
-        client.subscribe([(name, 1) for name in topics.server_filters()])
+        kinds = ("presence", "status", "event", "reading", "ack")
+        client.subscribe([(f"{topics.PREFIX}/+/+/{kind}", 1) for kind in kinds])
         self.say_presence(True)
 
     def stop(self) -> None:

@@ -255,6 +255,9 @@ def test_garbage_from_everywhere_is_put_aside_and_ingest_goes_on(
         (f"fablab/1/tanger/{PRINTER}/reading", b"x" * 300_000),
         (f"fablab/1/tanger/{PRINTER}/event", b"\x00\xff"),
         ("fablab/1/TANGER/x/status", b"{}"),
+        ("fablab/1/x", b"{}"),
+        (f"fablab/1/tanger/{PRINTER}/bogus", b"{}"),
+        ("fablab/1/tanger/a/b/c/status", b"{}"),
         ("fablab/1/server/x/reading", b"{}"),
         ("fablab/1/tanger/nobody/presence", b'{"online":true,"boot":"' + str(uuid.uuid4()).encode() + b'"}'),
     ]

@@ -130,7 +130,9 @@ def job_status(job: uuid.UUID, **more: Any) -> JobStatus:
 def incoming(topic: str, message: Message | bytes, received_at: datetime) -> Incoming:
     """The message as it comes out of the router."""
     payload = message if isinstance(message, bytes) else codec.encode(message)
-    return read(Letter(topic, payload, len(payload), received_at.timestamp(), 1, 1, None))
+    found = read(Letter(topic, payload, len(payload), received_at.timestamp(), 1, 1, None))
+    assert found is not None, "the server's own"
+    return found
 
 
 class StandIn:

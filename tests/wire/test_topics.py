@@ -87,11 +87,5 @@ def test_a_bridge_hears_its_confirmations_its_labs_commands_and_the_server() -> 
     )
 
 
-def test_the_server_hears_what_bridges_write_and_not_itself() -> None:
-    assert [name.rpartition("/")[2] for name in server_filters()] == [
-        "presence",
-        "status",
-        "event",
-        "reading",
-        "ack",
-    ]
+def test_the_server_hears_everything_and_presences_first() -> None:
+    assert server_filters() == ("fablab/1/+/+/presence", "fablab/1/#")
