@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from fablab.bookings.queries import BookingView
 from fablab.clock import utc_now
 from fablab.db import notify, transaction
+from fablab.embedded.process import wait_until
 from fablab.telemetry.models import Bridge, MachineStatus
 from fablab.telemetry.queries import StatusView
+from fablab.usage.models import UsageSession
 from fablab.web.live import MOST_OF_ONE, QUEUE_EVENTS, Event, Hub, Viewer
 from tests.fixtures_cast import Apis, Cast
 from tests.support.sse import EventReader, ServerEvent
@@ -140,6 +143,30 @@ def test_what_is_not_theirs_is_left_out(
         assert (booked["id"] == made["id"]) is (name in {"amina", "salma"}), name
         assert (status["job"]["file"] == "secret.gcode") is (name == "salma"), name
         reader.close()
+
+
+def test_what_somebody_else_prints_is_not_told_to_who_booked_meanwhile(
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    now = utc_now()
+    with transaction(sessions) as session:
+        session.add(
+            UsageSession(
+                machine_id=cast.machines["tanger-prusa-1"],
+                lab_id=cast.labs["tanger"],
+                started_at=now - timedelta(hours=1),
+                counted_at=now,
+            )
+        )
+    starts, ends = now + timedelta(seconds=1), now + timedelta(hours=1)
+    body = booking_body(starts_at=starts.isoformat(), ends_at=ends.isoformat())
+    assert api("amina").post("/bookings", body).status_code == 201
+    assert wait_until(lambda: utc_now() > starts, 5)
+    report(sessions, cast, "tanger-prusa-1")
+    stream = EventReader(base_url, "/api/v1/stream?lab=tanger", api.token("amina"))
+    told = [event.data for event in stream.read_all(0.3) if event.data["machine"] == "tanger-prusa-1"]
+    stream.close()
+    assert {(each["job"]["file"], each["booking"]) for each in told} == {(None, None)}
 
 
 def test_whoever_was_away_is_told_what_was_missed(base_url: str, api: Apis, cast: Cast) -> None:
