@@ -22,7 +22,8 @@ from fablab.telemetry.models import MachineStatus, MessageGap
 from fablab.telemetry.rules import Verdict, believable_span, judge
 from fablab.telemetry.store import Change, Live
 from fablab.usage.rules import Misplaced, Signal
-from fablab.usage.service import Ended, JobNews, Ledger
+from fablab.usage.service import Ended, Ledger
+from fablab.usage.store import JobNews
 from firmware_bridge.wire.messages import (
     Ack,
     Event,

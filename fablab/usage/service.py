@@ -7,32 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fablab.bookings.queries import HoldingBooking, holding_candidates
 from fablab.bookings.service import mark_started
-from fablab.usage import rules
+from fablab.usage import rules, store
 from fablab.usage.models import Job, UsageSession
 from fablab.usage.queries import booked_machines
 from fablab.usage.rules import Misplaced, Signal, Step, Usage
-
-
-@dataclass(frozen=True, slots=True)
-class JobNews:
-    """A job as one event tells of it; units as in the `job` table."""
-
-    id: UUID
-    file: str | None
-    started_at: datetime
-    ended_at: datetime | None = None
-    outcome: str | None = None
-    reason: str | None = None
-    print_time_s: float | None = None
-    elapsed_s: float | None = None
-    estimated_s: float | None = None
-    filament_mm: float | None = None
-    owner: str | None = None
+from fablab.usage.store import NOBODY, JobNews, Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +29,6 @@ class Ended:
     machine_id: int
     started_at: datetime
     counted_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Owner:
-    """The booking that a use belongs to, and its member; both None without a booking."""
-
-    booking_id: int | None
-    member_id: int | None
-
-
-_NOBODY = _Owner(None, None)
 
 
 @dataclass(slots=True)
@@ -144,7 +117,7 @@ class Ledger:
         job_id: UUID | None = None,
         working: bool = False,
         meter_wh: float | None = None,
-        owner: _Owner | None = None,
+        owner: Owner | None = None,
     ) -> None:
         """Follow one signal. ``owner`` is the job's; a session that power opens looks for its own."""
         entry = self._open.get(machine_id)
@@ -197,8 +170,8 @@ class Ledger:
             return
         if known is None:
             booking = self._booking(machine_id, news.started_at)
-            owner = _Owner(booking.id, booking.member_id) if booking else _NOBODY
-            self._store(machine_id, lab_id, news, owner, historical)
+            owner = Owner(booking.id, booking.member_id) if booking else NOBODY
+            store.begin_job(self._session, machine_id, lab_id, news, owner, historical)
             if signal is not Signal.JOB_ENDED or machine_id in self._open:
                 self.signal(
                     machine_id,
@@ -210,7 +183,7 @@ class Ledger:
                     owner=owner,
                 )
         else:
-            owner = _Owner(known.booking_id, known.member_id)
+            owner = Owner(known.booking_id, known.member_id)
         if signal is Signal.JOB_ENDED:
             self._job_ended(machine_id, lab_id, news, owner)
         elif signal is not Signal.JOB_STARTED:
@@ -223,22 +196,8 @@ class Ledger:
             return
         for entry in dirty:
             entry.usage = entry.settled()
-        self._session.execute(
-            text(_COUNT),
-            {
-                "ids": [entry.row for entry in dirty],
-                "jobs": [entry.usage.job_id for entry in dirty],
-                "busy_s": [entry.usage.busy_s for entry in dirty],
-                "idle_s": [entry.usage.idle_s for entry in dirty],
-                "busy": [entry.usage.busy for entry in dirty],
-                "counted": [entry.usage.counted_at for entry in dirty],
-                "energy": [entry.usage.energy_wh for entry in dirty],
-                "meter": [entry.usage.meter_wh for entry in dirty],
-                "epochs": [entry.usage.meter_epoch for entry in dirty],
-            },
-        )
-        for entry in dirty:
             entry.dirty = False
+        store.count_sessions(self._session, [(entry.row, entry.usage) for entry in dirty])
 
     def _decide(self) -> None:
         """Give sessions that nobody had booked to the booking that was made a little after they began."""
@@ -257,42 +216,19 @@ class Ledger:
             entry = undecided[machine_id]
             booking = self._booking(machine_id, entry.usage.started_at)
             if booking is not None:
-                self._attribute(entry, _Owner(booking.id, booking.member_id))
-                self._session.execute(
-                    update(Job)
-                    .where(
-                        Job.id == entry.usage.job_id,
-                        Job.booking_id.is_(None),
-                        Job.started_at < booking.ends_at,
-                    )
-                    .values(booking_id=booking.id, member_id=booking.member_id)
-                )
+                self._attribute(entry, Owner(booking.id, booking.member_id))
+                if entry.usage.job_id is not None:
+                    store.give_job(self._session, entry.usage.job_id, booking)
 
-    def _job_ended(self, machine_id: int, lab_id: int, news: JobNews, owner: _Owner) -> None:
+    def _job_ended(self, machine_id: int, lab_id: int, news: JobNews, owner: Owner) -> None:
         ended_at = max(news.ended_at or news.started_at, news.started_at)
-        self._session.execute(
-            update(Job)
-            .where(Job.id == news.id)
-            .values(
-                ended_at=ended_at,
-                outcome=news.outcome,
-                reason=news.reason,
-                print_time_s=news.print_time_s,
-                elapsed_s=news.elapsed_s,
-                filament_mm=news.filament_mm,
-            )
-        )
+        store.end_job(self._session, news, ended_at)
         entry = self._open.get(machine_id)
         if entry is not None and entry.usage.job_id == news.id:
             self.signal(machine_id, lab_id, Signal.JOB_ENDED, ended_at, job_id=news.id)
-        elif not self._has_session(news.id):
+        elif not store.has_session(self._session, news.id):
             usage = rules.past(news.started_at, ended_at, news.id, news.print_time_s, Signal.JOB_ENDED.value)
             self._insert(machine_id, lab_id, usage, owner)
-
-    def _has_session(self, job_id: UUID) -> bool:
-        return bool(
-            self._session.scalar(select(UsageSession.id).where(UsageSession.job_id == job_id).limit(1))
-        )
 
     def _booking(self, machine_id: int, at: datetime) -> HoldingBooking | None:
         until = at + timedelta(seconds=self._early_start_s + 1)
@@ -303,66 +239,15 @@ class Ledger:
             mark_started(self._session, booking.id, self._now, reason)
         return booking
 
-    def _store(
-        self,
-        machine_id: int,
-        lab_id: int,
-        news: JobNews,
-        owner: _Owner,
-        historical: bool,
-    ) -> None:
-        self._session.execute(
-            update(Job)
-            .where(Job.machine_id == machine_id, Job.ended_at.is_(None), Job.started_at <= news.started_at)
-            .values(
-                ended_at=news.started_at,
-                outcome="interrupted",
-                reason="The machine started another job and never told how this one ended.",
-            )
-        )
-        self._session.execute(
-            insert(Job).values(
-                id=news.id,
-                machine_id=machine_id,
-                lab_id=lab_id,
-                file=news.file,
-                started_at=news.started_at,
-                estimated_s=news.estimated_s,
-                owner=news.owner,
-                booking_id=owner.booking_id,
-                member_id=owner.member_id,
-                historical=historical,
-            )
-        )
-
-    def _begin(self, machine_id: int, lab_id: int, usage: Usage, owner: _Owner | None) -> None:
+    def _begin(self, machine_id: int, lab_id: int, usage: Usage, owner: Owner | None) -> None:
         if owner is None:
             booking = self._booking(machine_id, usage.started_at)
-            owner = _Owner(booking.id, booking.member_id) if booking else _NOBODY
+            owner = Owner(booking.id, booking.member_id) if booking else NOBODY
         row = self._insert(machine_id, lab_id, usage, owner)
         self._open[machine_id] = _Open(row, usage, owner.booking_id is not None, usage.counted_at)
 
-    def _insert(self, machine_id: int, lab_id: int, usage: Usage, owner: _Owner) -> int:
-        row: int = self._session.execute(
-            insert(UsageSession)
-            .values(
-                machine_id=machine_id,
-                lab_id=lab_id,
-                job_id=usage.job_id,
-                booking_id=owner.booking_id,
-                member_id=owner.member_id,
-                started_at=usage.started_at,
-                ended_at=usage.ended_at,
-                busy_s=usage.busy_s,
-                idle_s=usage.idle_s,
-                busy=usage.busy,
-                counted_at=usage.counted_at,
-                energy_wh=usage.energy_wh,
-                meter_wh=usage.meter_wh,
-                stop_reason=usage.stop_reason,
-            )
-            .returning(UsageSession.id)
-        ).scalar_one()
+    def _insert(self, machine_id: int, lab_id: int, usage: Usage, owner: Owner) -> int:
+        row = store.insert_session(self._session, machine_id, lab_id, usage, owner)
         if usage.ended_at is not None:
             self.ended.append(Ended(machine_id, usage.started_at, usage.ended_at))
         return row
@@ -371,42 +256,11 @@ class Ledger:
         usage = step.ended
         assert usage is not None
         assert usage.ended_at is not None
-        self._session.execute(
-            update(UsageSession)
-            .where(UsageSession.id == entry.row)
-            .values(
-                job_id=usage.job_id,
-                ended_at=usage.ended_at,
-                busy_s=usage.busy_s,
-                idle_s=usage.idle_s,
-                busy=False,
-                counted_at=usage.counted_at,
-                energy_wh=usage.energy_wh,
-                meter_wh=usage.meter_wh,
-                meter_epoch=usage.meter_epoch,
-                stop_reason=usage.stop_reason,
-            )
-        )
+        store.end_session(self._session, entry.row, usage)
         del self._open[machine_id]
         self.ended.append(Ended(machine_id, usage.started_at, max(usage.ended_at, entry.heard_at)))
 
-    def _attribute(self, entry: _Open, owner: _Owner) -> None:
+    def _attribute(self, entry: _Open, owner: Owner) -> None:
         if owner.booking_id is not None:
-            self._session.execute(
-                update(UsageSession)
-                .where(UsageSession.id == entry.row)
-                .values(booking_id=owner.booking_id, member_id=owner.member_id)
-            )
+            store.give_session(self._session, entry.row, owner)
             entry.attributed = True
-
-
-_COUNT = """
-UPDATE usage_session AS s
-SET job_id = n.job_id, busy_s = n.busy_s, idle_s = n.idle_s, busy = n.busy, counted_at = n.counted_at,
-    energy_wh = n.energy_wh, meter_wh = n.meter_wh, meter_epoch = n.meter_epoch
-FROM unnest(CAST(:ids AS bigint[]), CAST(:jobs AS uuid[]), CAST(:busy_s AS float8[]),
-            CAST(:idle_s AS float8[]), CAST(:busy AS boolean[]), CAST(:counted AS timestamptz[]),
-            CAST(:energy AS float8[]), CAST(:meter AS float8[]), CAST(:epochs AS text[]))
-  AS n (id, job_id, busy_s, idle_s, busy, counted_at, energy_wh, meter_wh, meter_epoch)
-WHERE s.id = n.id
-"""

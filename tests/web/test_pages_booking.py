@@ -209,6 +209,15 @@ def test_staff_see_a_booking_of_their_lab(visit: Visit) -> None:
     assert nadia.post(f"{address}/cancellation").status_code == 403
 
 
+@pytest.mark.parametrize("number", ["0", str(2**63), "9" * 30])
+def test_a_number_no_booking_can_have_is_not_found(visit: Visit, number: str) -> None:
+    amina = visit("amina")
+    assert amina.get(f"/bookings/{number}").status_code == 404
+    amina.get(PRINTER)  # whose form brings the token against forged requests
+    # 405 where only the files of the pages, which nobody posts to, could have such an address.
+    assert amina.post(f"/bookings/{number}/cancellation").status_code in {404, 405}
+
+
 def test_cancelling_asks_first_and_gives_the_time_back(visit: Visit, session: Session) -> None:
     amina = visit("amina")
     address = made_by(amina)

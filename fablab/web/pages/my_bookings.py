@@ -54,7 +54,7 @@ def my_bookings() -> str:
     )
 
 
-@blueprint.get("/bookings/<int:booking_id>")
+@blueprint.get("/bookings/<id:booking_id>")
 def booking(booking_id: int) -> str:
     """One booking: where and when, what was used, and every change. ``?made=1`` follows a new one."""
     session, actor = reading()
@@ -80,7 +80,7 @@ def booking(booking_id: int) -> str:
     )
 
 
-@blueprint.get("/bookings/<int:booking_id>/cancellation")
+@blueprint.get("/bookings/<id:booking_id>/cancellation")
 def cancellation(booking_id: int) -> str:
     """Ask before a booking is given back."""
     session, actor = reading()
@@ -92,7 +92,7 @@ def cancellation(booking_id: int) -> str:
     )
 
 
-@blueprint.post("/bookings/<int:booking_id>/cancellation")
+@blueprint.post("/bookings/<id:booking_id>/cancellation")
 def cancel(booking_id: int) -> Response:
     """Give the time back, and say so."""
     _, actor = reading()
@@ -116,7 +116,7 @@ def cancel(booking_id: int) -> Response:
 
 def _find(session: Session, actor: Actor, booking_id: int) -> BookingView:
     """The booking, if the actor may see it; somebody else's does not exist for them."""
-    found = bookings.booking(session, booking_id) if booking_id < 2**63 else None
+    found = bookings.booking(session, booking_id)
     if found is None or not may_see_booking(actor, found.member_id, found.lab_id):
         raise not_found("booking")
     return found
