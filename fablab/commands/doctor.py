@@ -12,7 +12,6 @@ import click
 
 from fablab.clock import utc_now
 from fablab.embedded.reach import database_address
-from fablab.leader import INGEST, SCHEDULER
 from fablab.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -90,6 +89,7 @@ def _tables(database: Connection, now: datetime) -> Iterator[Finding]:
     from alembic.script import ScriptDirectory
     from sqlalchemy import text
 
+    from fablab.leader import INGEST, SCHEDULER
     from fablab.settings import ROOT
 
     version = database.scalar(text("SHOW server_version"))

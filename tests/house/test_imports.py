@@ -91,6 +91,14 @@ def test_a_process_without_pages_loads_no_flask(package: str) -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.parametrize("package", ["fablab.embedded.run", "fablab.cli"])
+def test_the_supervisor_loads_no_database_library(package: str) -> None:
+    """It lives as long as everything it starts, and SQLAlchemy alone would double it."""
+    code = f"import sys, {package}; print(*(m for m in ('sqlalchemy', 'psycopg', 'alembic') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_the_bridge_starts_without_the_server_s_libraries() -> None:
     """As on a Raspberry Pi, where none of these is installed."""
     code = (
