@@ -34,7 +34,7 @@ class Printing:
 
 
 def test_a_start_whose_event_was_missed_is_found_at_once(tmp_path: Path) -> None:
-    """The event came before the push connection was up, and the next look in the same moment as other news."""
+    """Its event came before push was up, and the next look in the same moment as other news."""
     recorder = Recorder(
         "tanger", "tanger-prusa-1", Outbox(tmp_path / "o"), lambda: None, timedelta(minutes=30)
     )
