@@ -10,7 +10,7 @@ from firmware_bridge.drivers.base import Expecting
 from firmware_bridge.memory import Memory, OpenJob, after_restart
 from firmware_bridge.outbox import Outbox
 from firmware_bridge.reports import Report
-from firmware_bridge.snapshot import Observation
+from firmware_bridge.snapshot import Observation, Snapshot
 from firmware_bridge.wire.messages import MachineState, Reading
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Recorder:
         self._memory = after_restart(outbox.recall(slug))
         self._thinned_at: datetime | None = None
         self._said: MachineState | None = None
+        self._too_soon = False
 
     @property
     def job(self) -> OpenJob | None:
@@ -47,6 +48,11 @@ class Recorder:
         return job is not None and job.doubt_since is not None
 
     @property
+    def unsettled(self) -> bool:
+        """Whether the last look came too soon after the last news to decide anything."""
+        return self._too_soon
+
+    @property
     def expecting(self) -> Expecting | None:
         """The open job in the form a driver looks for."""
         job = self._memory.job
@@ -58,6 +64,8 @@ class Recorder:
         """Learn from one observation and store what follows from it."""
         with self._lock:
             now = datetime.now(UTC)
+            if isinstance(observation, Snapshot):
+                self._too_soon = state.too_soon(self._memory, observation)
             memory, reports = state.observe(self._key, self._memory, observation, now, self._lost_after)
             self._store(memory, reports, now)
 

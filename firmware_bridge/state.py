@@ -53,6 +53,14 @@ def observe(
     return step.finish()
 
 
+def too_soon(memory: Memory, seen: Snapshot) -> bool:
+    """Whether a look came so shortly after the last news that it decides nothing, and another must follow."""
+    if seen.asked_mono < memory.news_mono + SETTLE_S:
+        return True
+    ended_lately = seen.asked_mono < memory.ended_mono + ENDED_SETTLE_S
+    return memory.job is None and seen.state in ACTIVE and ended_lately
+
+
 def announce(memory: Memory, now: datetime) -> tuple[Memory, list[Report]]:
     """A fresh status of what is known, for a server that may have missed the last ones."""
     if memory.state is None:

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN_S = 1.5
 """When a job seems over but its end was not told: the next look settles it."""
 
+SETTLED_S = 0.4
+"""When a look came in the same moment as news: the start it may have shown must not wait a whole round."""
+
 SHORTEST_PAUSE_S = 0.1
 REMEMBERED_ORDERS = 200
 
@@ -94,7 +97,9 @@ class Worker:
                 return
             self._recorder.take(snapshot)
             pause_s = self._driver.pause_s(snapshot)
-            if self._recorder.in_doubt:
+            if self._recorder.unsettled:
+                pause_s = min(pause_s, SETTLED_S)
+            elif self._recorder.in_doubt:
                 pause_s = min(pause_s, LOOK_AGAIN_S)
 
         self._guarding.run(look)

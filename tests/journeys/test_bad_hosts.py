@@ -45,7 +45,7 @@ def test_each_bad_host_is_named_and_the_healthy_one_is_quick(
             details = {
                 machine.slug: eventually(
                     lambda slug=machine.slug: nadia.get(f"/machines/{slug}/status"),
-                    lambda seen: seen["state"] == "unreachable" and seen["detail"],
+                    lambda seen: seen["state"] == "unreachable" and seen["seen_at"] and seen["detail"],
                     15,
                     f"{machine.slug} unreachable with a reason",
                 )["detail"]
