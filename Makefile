@@ -4,8 +4,8 @@ PYTHON ?= python3
 export PORT ?= 8000
 export DATA_DIR ?= data
 export OCTOPRINT ?= 2
-# Suites that run side by side: they mostly wait for printers, so more of them than a small machine has cores.
-WORKERS ?= 3
+# Suites that run side by side; they mostly wait for printers.
+WORKERS ?= 2
 
 BIN := .venv/bin
 CLIENT := fablab/web/client
