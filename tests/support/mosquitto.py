@@ -80,8 +80,16 @@ class Mosquitto:
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(10)
+            # Mosquitto notes a signal and goes on waiting for traffic when it came a moment too early to wake
+            # it; the next one does.
+            for _ in range(10):
+                self._process.send_signal(how)
+                try:
+                    self._process.wait(1)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+            self._process.wait(1)
             self._process = None
 
 
