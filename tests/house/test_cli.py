@@ -216,7 +216,7 @@ def real_broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> Iterator[tuple[in
         wait_listening(port)
         yield port, passwords
     finally:
-        broker.terminate()
+        broker.kill()
         broker.wait(10)
 
 
