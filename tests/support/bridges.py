@@ -162,6 +162,7 @@ class StandIn:
         self._lost = lost
         self._moved_at = time.monotonic()
         self._again = threading.Event()
+        self._announced = threading.Event()
         self._stop = threading.Event()
         self._client = self._new_client()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -194,6 +195,7 @@ class StandIn:
         client.max_inflight_messages_set(1000)
         client.reconnect_delay_set(1, 1)
         client.on_connect = self._on_connect
+        client.on_disconnect = lambda *_: self._announced.clear()
         client.on_message = self._on_message
         return client
 
@@ -202,6 +204,7 @@ class StandIn:
         client.subscribe(str(topic), qos=1)
         name, message = self.outbox.presence()
         client.publish(name, codec.encode(message), qos=1, retain=True)
+        self._announced.set()
         self._again.set()
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
@@ -225,7 +228,8 @@ class StandIn:
                 following = self.committed + 1
             following = max(following, self.committed + 1)
             while following <= min(len(self.messages), self.committed + self._window):
-                if not self._client.is_connected():
+                # Connected is not enough: a message before its outbox's presence would be a dead letter.
+                if not self._announced.is_set():
                     break
                 topic, payload = self.messages[following - 1]
                 if following not in self._lost:
