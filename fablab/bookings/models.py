@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from fablab.db import Base
 from fablab.machines.models import Machine
 from fablab.members.models import Member
+from fablab.organisations.models import Organisation, Project
 
 STATES = ("requested", "confirmed", "started", "completed", "cancelled", "missed", "rejected")
 
@@ -37,6 +38,7 @@ class Booking(Base):
     __tablename__ = "booking"
     __table_args__ = (
         CheckConstraint("ends_at > starts_at", name="span"),
+        CheckConstraint("head_count BETWEEN 1 AND 500", name="head_count"),
         CheckConstraint(
             "state IN ('requested', 'confirmed', 'started', 'completed', 'cancelled', 'missed', 'rejected')",
             name="state",
@@ -44,6 +46,13 @@ class Booking(Base):
         Index("ix_booking_machine_id_starts_at", "machine_id", "starts_at"),
         Index("ix_booking_member_id_starts_at", "member_id", "starts_at"),
         Index("ix_booking_lab_id_starts_at", "lab_id", "starts_at"),
+        Index(
+            "ix_booking_organisation_id_starts_at",
+            "organisation_id",
+            "starts_at",
+            postgresql_where="organisation_id IS NOT NULL",
+        ),
+        Index("ix_booking_project_id", "project_id", postgresql_where="project_id IS NOT NULL"),
         Index(
             "ix_booking_due",
             "ends_at",
@@ -66,9 +75,31 @@ class Booking(Base):
     state: Mapped[str] = mapped_column(String(20))
     purpose: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime]
+    # In whose name and for what, where it is not just the member's own affair.
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
+    # How many come, the member included; more than one makes it a group booking, which the member leads.
+    head_count: Mapped[int] = mapped_column(default=1, server_default="1")
 
     machine: Mapped[Machine] = relationship()
     member: Mapped[Member] = relationship(foreign_keys=[member_id])
+    organisation: Mapped[Organisation | None] = relationship()
+    project: Mapped[Project | None] = relationship()
+
+
+class Participant(Base):
+    """One who comes along on a group booking: a member, or somebody known by name only."""
+
+    __tablename__ = "participant"
+    __table_args__ = (
+        CheckConstraint("(member_id IS NULL) <> (name IS NULL)", name="one_person"),
+        Index("uq_participant", "booking_id", "member_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"), index=True)
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"), index=True)
+    name: Mapped[str | None] = mapped_column(String(120))
 
 
 class BookingChange(Base):

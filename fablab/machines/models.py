@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, SmallInteger, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, SmallInteger, String, UniqueConstraint, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -58,6 +58,8 @@ class Opening(Base):
     weekday: Mapped[int] = mapped_column(SmallInteger)
     opens: Mapped[time]
     closes: Mapped[time]
+    # Staff are there. Minors book only then.
+    supervised: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 class Kind(_Named, Base):

@@ -11,6 +11,7 @@ class Actor:
     """Who acts: a member with roles. ``managed_labs`` are the ids of the labs the member manages.
 
     ``read_only`` is true for a token of scope ``read``; the web's door turns away what it would write.
+    ``address`` is where the request came from, for the audit; None outside the web.
     """
 
     member_id: int
@@ -21,6 +22,7 @@ class Actor:
     operator: bool = False
     admin: bool = False
     read_only: bool = False
+    address: str | None = None
 
 
 def may_see_lab_details(actor: Actor, lab_id: int) -> bool:

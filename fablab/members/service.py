@@ -52,7 +52,16 @@ def add_member(
     if not any((has.role, has.lab_id) == (role, lab_id) for has in member.roles):
         member.roles.append(Role(role=role, lab_id=lab_id))
     session.flush()
-    audit.record(session, actor, "member.add", f"member {member.id}", now, f"role {role}, lab {lab_id}")
+    audit.record(
+        session,
+        actor,
+        "member.add",
+        f"member {member.id}",
+        now,
+        f"role {role}",
+        on_member_id=member.id,
+        lab_id=lab_id,
+    )
     if password is not None:
         set_password(session, member.id, password, now, actor=actor)
     return member.id
@@ -73,7 +82,7 @@ def set_password(
     )
     if found.rowcount != 1:  # type: ignore[attr-defined]
         raise not_found("member")
-    audit.record(session, actor, "member.password", f"member {member_id}", now)
+    audit.record(session, actor, "member.password", f"member {member_id}", now, on_member_id=member_id)
 
 
 def verify_password(session: Session, email: str, password: str) -> MemberView | None:
@@ -117,7 +126,9 @@ def add_token(
     )
     session.add(token)
     session.flush()
-    audit.record(session, actor, "token.add", f"token {token.id}", now, f"member {member_id}, scope {scope}")
+    audit.record(
+        session, actor, "token.add", f"token {token.id}", now, f"scope {scope}", on_member_id=member_id
+    )
     return TokenView(token.id, name, scope, now, token.expires_at, None), plain
 
 
@@ -131,7 +142,7 @@ def revoke_token(session: Session, actor: Actor, token_id: int, now: datetime) -
     )
     if ended is None:
         raise not_found("token")
-    audit.record(session, actor, "token.revoke", f"token {token_id}", now)
+    audit.record(session, actor, "token.revoke", f"token {token_id}", now, on_member_id=actor.member_id)
 
 
 def note_token_use(session: Session, token_id: int, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -57,7 +58,8 @@ def actor_or_none() -> Actor | None:
     A request with an Authorization header is judged by it alone: a bad token is never saved by a session.
     """
     if "actor" not in g:
-        g.actor = _bearer() if _has_bearer() else _session_actor()
+        actor = _bearer() if _has_bearer() else _session_actor()
+        g.actor = None if actor is None else replace(actor, address=request.remote_addr)
     return g.actor
 
 

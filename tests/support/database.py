@@ -55,7 +55,12 @@ def empty_all_tables(url: str) -> None:
         ).fetchall()
         if not rows:
             return
-        statement = f"TRUNCATE {', '.join(name for (name,) in rows)} RESTART IDENTITY CASCADE"
+        # The audit refuses to be emptied, as it should outside tests.
+        statement = (
+            "ALTER TABLE audit DISABLE TRIGGER USER;"
+            f"TRUNCATE {', '.join(name for (name,) in rows)} RESTART IDENTITY CASCADE;"
+            "ALTER TABLE audit ENABLE TRIGGER USER"
+        )
         connection.execute("SET lock_timeout = '5s'")
         try:
             connection.execute(statement)

@@ -15,7 +15,7 @@ from fablab.members.rules import Actor, may_book_somewhere, may_read_utilisation
 from fablab.settings import Settings
 from fablab.web import auth
 from fablab.web.database import db
-from fablab.web.pages import words
+from fablab.web.pages import menu, words
 from fablab.web.pages.blueprint import blueprint
 
 
@@ -42,6 +42,8 @@ def _for_templates() -> dict[str, Any]:
         "viewer_books": actor is not None and may_book_somewhere(actor),
         "viewer_roles": "" if actor is None else _roles(actor),
         "viewer_sees_figures": actor is not None and may_read_utilisation_somewhere(actor),
+        "account_places": menu.places(menu.ACCOUNT, actor),
+        "staff_places": menu.places(menu.STAFF, actor),
         "words": words,
         "utc_now": utc_now,
     }

@@ -1,0 +1,1 @@
+"""What is held about a person: handed out, erased, or let go after its time."""

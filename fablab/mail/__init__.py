@@ -1,0 +1,1 @@
+"""Mails on their way out: written with the act they tell of, sent after it."""

@@ -1,0 +1,1 @@
+"""Schools, companies and associations, who belongs to them, their projects and quotas."""

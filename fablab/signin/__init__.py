@@ -1,0 +1,1 @@
+"""How a person gets in: passwords, second factors, providers, sessions, and the limits on guessing."""

@@ -1,0 +1,58 @@
+"""The menus of one's account and of staff: what stands in them, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import current_app
+
+from fablab.members.rules import Actor
+
+
+def _staff(actor: Actor) -> bool:
+    return actor.admin or actor.operator or bool(actor.managed_labs | actor.trained_labs)
+
+
+def _certifies(actor: Actor) -> bool:
+    return actor.admin or bool(actor.managed_labs | actor.trained_labs)
+
+
+def _network(actor: Actor) -> bool:
+    return actor.admin or actor.operator
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page in a menu. ``also`` names the endpoints of pages below it."""
+
+    endpoint: str
+    icon: str
+    label: str
+    shown: Callable[[Actor], bool] = lambda _: True
+    also: tuple[str, ...] = ()
+
+
+ACCOUNT = (
+    Place("account", "user-circle", "Profile"),
+    Place("security", "lock", "Security", also=("authenticator", "recovery_codes", "tokens")),
+    Place("my_organisations", "users-group", "Organisations", also=("organisation", "projects")),
+    Place("my_certifications", "certificate", "Certifications"),
+    Place("trainings", "school", "Trainings", also=("training",)),
+    Place("my_data", "database", "Your data"),
+)
+STAFF = (
+    Place("members", "users", "Members", _staff, also=("member",)),
+    Place("certifying", "certificate", "Certifications", _certifies),
+    Place("organisations", "users-group", "Organisations", _network),
+    Place("audit", "history", "Audit", lambda actor: actor.admin),
+)
+
+
+def places(menu: tuple[Place, ...], actor: Actor | None) -> list[Place]:
+    """The pages of a menu this person may open."""
+    if actor is None:
+        return []
+    return [
+        each for each in menu if f"pages.{each.endpoint}" in current_app.view_functions and each.shown(actor)
+    ]
