@@ -33,7 +33,9 @@ SECRET = "for-tests-only-" + "0" * 32
 CAST: dict[str, tuple[tuple[str, str | None], ...]] = {
     "amina": (("maker", None),),
     "youssef": (("maker", None),),
+    "trainer": (("trainer", "tanger"),),
     "salma": (("manager", "tanger"),),
+    "trainer": (("trainer", "tanger"),),
     "karim": (("manager", "rabat"),),
     "nadia": (("operator", None),),
     "admin": (("admin", None),),
@@ -133,6 +135,7 @@ def build_cast(session: Session) -> Cast:
                 name=name.capitalize(),
                 password_hash=_password_hash(),
                 created_at=now,
+                email_verified_at=now,
             )
         )
         members[name] = member.id
