@@ -108,6 +108,16 @@ class Passkey(Base):
     last_used_at: Mapped[datetime | None]
 
 
+class SpentChallenge(Base):
+    """A passkey's challenge that was answered rightly: the same answer opens nothing a second time."""
+
+    __tablename__ = "spent_challenge"
+
+    # SHA-256 of the challenge. Kept only for as long as the challenge would have been good.
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    spent_at: Mapped[datetime]
+
+
 class Guess(Base):
     """Wrong guesses under one key: an account, an address, an address's tokens. The key is a SHA-256."""
 

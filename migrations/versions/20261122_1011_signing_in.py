@@ -114,9 +114,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sign_in_session_expires_at"), "sign_in_session", ["expires_at"], unique=False)
     op.create_index(op.f("ix_sign_in_session_member_id"), "sign_in_session", ["member_id"], unique=False)
+    op.create_table(
+        "spent_challenge",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("spent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_challenge")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("spent_challenge")
     op.drop_index(op.f("ix_sign_in_session_member_id"), table_name="sign_in_session")
     op.drop_index(op.f("ix_sign_in_session_expires_at"), table_name="sign_in_session")
     op.drop_table("sign_in_session")
