@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = ROOT / "config" / "default.toml"
@@ -22,6 +24,10 @@ SHORT_NAMES = {
     "FABLAB_BASE_URL": ("web", "base_url"),
     "FABLAB_DATA_DIR": ("data", "dir"),
 }
+
+
+# What stands where a secret should have been put.
+PLACEHOLDERS = ("change", "default", "example", "password", "placeholder", "replace", "secret", "your-")
 
 
 class SettingsError(ValueError):
@@ -57,19 +63,52 @@ class Web:
     secret_key: str
     max_body_bytes: int
     stream_heartbeat_s: int
+    proxies: int
 
     def __post_init__(self) -> None:
         _at_least_one(self, "max_body_bytes", "stream_heartbeat_s")
 
+    @property
+    def over_https(self) -> bool:
+        return self.base_url.startswith("https://")
+
     def check_secret(self) -> None:
-        """Whoever serves needs one: sessions signed with a short or empty secret can be forged."""
+        """Whoever serves needs one: what is signed with a secret that others can guess can be forged."""
+        if trouble := self.trouble_with_secret():
+            raise SettingsError(f"FABLAB_SECRET_KEY: {trouble}")
+
+    def trouble_with_secret(self) -> str:
+        """Why the secret key will not do; empty when it will."""
         if len(self.secret_key) < 32:
-            raise SettingsError("FABLAB_SECRET_KEY: must be at least 32 random characters")
+            return "must be at least 32 random characters"
+        if len(set(self.secret_key)) < 8 or any(each in self.secret_key.lower() for each in PLACEHOLDERS):
+            return "is one that others can guess; `openssl rand -hex 32` gives a random one"
+        return ""
+
+
+@dataclass(frozen=True)
+class Signin:
+    registration: bool
+    session_s: int
+    idle_s: int
+    remembered_s: int
+    remembered_idle_s: int
+    tokens: int
+    token_days: int
+    staff_second_factor: str
+
+    def __post_init__(self) -> None:
+        if self.staff_second_factor not in {"optional", "required"}:
+            raise SettingsError(
+                f"signin.staff_second_factor: must be optional or required, not {self.staff_second_factor!r}"
+            )
+        _at_least_one(self, "session_s", "idle_s", "remembered_s", "remembered_idle_s", "token_days")
 
 
 @dataclass(frozen=True)
 class Mqtt:
     url: str
+    ca_file: str
     client_id: str
     batch_messages: int
     batch_wait_ms: int
@@ -77,6 +116,15 @@ class Mqtt:
 
     def __post_init__(self) -> None:
         _at_least_one(self, "batch_messages", "queue_messages")
+
+    def authority(self) -> str:
+        """The certificate (PEM) of the broker's own authority; empty where the system knows it."""
+        if not self.ca_file:
+            return ""
+        try:
+            return Path(self.ca_file).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"mqtt.ca_file: {self.ca_file} cannot be read: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -112,8 +160,80 @@ class Telemetry:
 
 
 @dataclass(frozen=True)
+class Certifications:
+    valid_months: int
+    unused_months: int
+    remind_days: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "valid_months")
+        if max(self.valid_months, self.unused_months) > 120:
+            raise SettingsError("certifications: valid_months and unused_months must be 120 at most")
+        if self.remind_days > 366:
+            raise SettingsError("certifications.remind_days: must be 366 at most")
+
+
+@dataclass(frozen=True)
 class Usage:
     early_start_s: int
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """A provider people may sign in with; one section [oidc.NAME] each."""
+
+    name: str
+    title: str = ""
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    client_secret_file: str = ""
+    scopes: str = "openid email profile"
+
+    def __post_init__(self) -> None:
+        place = f"oidc.{self.name}"
+        if not re.fullmatch("[a-z][a-z0-9]{0,39}", self.name):
+            raise SettingsError(
+                f"{place}: a provider's name is at most 40 small letters and digits, a letter first"
+            )
+        for name in ("issuer", "client_id"):
+            if not getattr(self, name):
+                raise SettingsError(f"{place}.{name}: must be set")
+        if not trusted_address(self.issuer):
+            raise SettingsError(f"{place}.issuer: must be an https:// address, not {self.issuer!r}")
+        if "openid" not in self.scopes.split():
+            raise SettingsError(f"{place}.scopes: must name openid")
+        if self.client_secret and self.client_secret_file:
+            raise SettingsError(f"{place}.client_secret_file: give it or client_secret, not both")
+
+    @property
+    def secret(self) -> str:
+        """The client's secret, read from its file where one is named; empty for a public client."""
+        if not self.client_secret_file:
+            return self.client_secret
+        try:
+            return Path(self.client_secret_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            file = f"oidc.{self.name}.client_secret_file: {self.client_secret_file}"
+            raise SettingsError(f"{file}: cannot be read: {error}") from None
+
+
+def trusted_address(address: str) -> bool:
+    """Whether what is sent there can be read by nobody else: https, or this very machine."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    if parts.username or parts.fragment or not parts.hostname:
+        return False
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    )
+
+
+@dataclass(frozen=True)
+class Network:
+    catalogue: str
 
 
 @dataclass(frozen=True)
@@ -121,10 +241,14 @@ class Settings:
     data: Data
     database: Database
     web: Web
+    signin: Signin
     mqtt: Mqtt
     bookings: Bookings
     telemetry: Telemetry
+    certifications: Certifications
     usage: Usage
+    network: Network
+    oidc: tuple[Oidc, ...] = ()
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -145,20 +269,24 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         else:
             continue
         _put(values, section, key, text, name)
-    sections = {
-        field.name: _SECTIONS[field.name](**values[field.name]) for field in dataclasses.fields(Settings)
-    }
-    return Settings(**sections)
+    providers = tuple(Oidc(name, **entries) for name, entries in values.pop(_PROVIDERS, {}).items())
+    sections = {name: section(**values[name]) for name, section in _SECTIONS.items()}
+    return Settings(**sections, oidc=providers)
 
 
+# The one section that holds sections: [oidc.NAME] for each provider people may sign in with.
+_PROVIDERS = "oidc"
 _SECTIONS: dict[str, Any] = {
     "data": Data,
     "database": Database,
     "web": Web,
+    "signin": Signin,
     "mqtt": Mqtt,
     "bookings": Bookings,
     "telemetry": Telemetry,
+    "certifications": Certifications,
     "usage": Usage,
+    "network": Network,
 }
 
 
@@ -173,6 +301,9 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
 
 def _put(values: dict[str, dict[str, Any]], section: str, key: str, value: Any, origin: str) -> None:
     """Put one override in its place, in the type its default has."""
+    if section == _PROVIDERS:
+        _put_provider(values, key, value, origin)
+        return
     if key not in values.get(section, {}):
         raise SettingsError(
             f"{origin}: there is no setting {section}.{key}; config/default.toml lists them all"
@@ -183,8 +314,26 @@ def _put(values: dict[str, dict[str, Any]], section: str, key: str, value: Any, 
             value = int(value)
         except ValueError:
             raise SettingsError(f"{origin}: must be a whole number, not {value!r}") from None
+    if wanted is bool and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower(), value)
     if type(value) is not wanted:
         raise SettingsError(f"{origin}: must be {wanted.__name__}, not {value!r}")
     if wanted is int and value < 0:
         raise SettingsError(f"{origin}: must not be negative")
     values[section][key] = value
+
+
+def _put_provider(values: dict[str, dict[str, Any]], key: str, value: Any, origin: str) -> None:
+    """Put a provider's section, or one setting of it (``key`` is NAME__SETTING), in its place."""
+    name, _, single = key.partition("__")
+    entries = {single: value} if single else value
+    if not isinstance(entries, dict):
+        raise SettingsError(f"{origin}: must be a section, [{_PROVIDERS}.{name}]")
+    known = {each.name for each in dataclasses.fields(Oidc)} - {"name"}
+    for setting, given in entries.items():
+        if setting not in known:
+            wanted = f"{_PROVIDERS}.{name}.{setting}"
+            raise SettingsError(f"{origin}: there is no setting {wanted}; config/default.toml lists them all")
+        if not isinstance(given, str):
+            raise SettingsError(f"{origin}: {setting}: must be str, not {type(given).__name__}")
+    values.setdefault(_PROVIDERS, {}).setdefault(name, {}).update(entries)

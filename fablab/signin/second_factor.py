@@ -1,4 +1,4 @@
-"""The second factor: what a member shows beside a password, a code of the authenticator app or a recovery code."""
+"""The second factor: what a member shows beside a password: a code of an app, or a recovery code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_staff(actor: Actor) -> bool:
 
 
 def may_remove_second_factor(actor: Actor, member_id: int) -> bool:
-    """Take somebody's second factor away, when they are locked out: admins. Never their own: that takes proof."""
+    """Take a second factor away from somebody locked out: admins, but not their own: that takes proof."""
     return actor.admin and actor.member_id != member_id
 
 

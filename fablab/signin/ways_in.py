@@ -22,8 +22,8 @@ def ways_in(
 ) -> int:
     """How many ways in the member has: a password, each passkey, each account at a provider still in use.
 
-    ``but_passkey`` and ``but_identity`` are ids of what is about to be taken away. The member's row is locked:
-    of two removals at the same time, the second counts after the first.
+    ``but_passkey`` and ``but_identity`` are ids of what is about to be taken away. The member's row is
+    locked: of two removals at the same time, the second counts after the first.
     """
     has_password = session.scalar(
         select(Member.password_hash.is_not(None)).where(Member.id == member_id).with_for_update()

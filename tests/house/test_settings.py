@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fablab.settings import DEFAULTS, ROOT, SHORT_NAMES, Settings, SettingsError, load_settings
+from fablab.settings import DEFAULTS, ROOT, SHORT_NAMES, Oidc, Settings, SettingsError, load_settings
 
 
 def declared() -> list[tuple[str, str, str]]:
@@ -39,6 +39,7 @@ def test_the_file_and_the_types_name_the_same_settings() -> None:
     typed = {
         (section.name, field.name)
         for section in dataclasses.fields(Settings)
+        if section.name != "oidc"
         for field in dataclasses.fields(getattr(load_settings({}), section.name))
     }
     assert {(section, key) for section, key, _ in declared()} == typed
@@ -66,6 +67,82 @@ def test_a_bad_setting_is_named(environ: dict[str, str], says: str) -> None:
         load_settings(environ)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_every_setting_of_a_provider_is_in_the_example() -> None:
+    example = DEFAULTS.read_text(encoding="utf-8").partition("# [oidc.university]")[2]
+    shown = set(re.findall(r"^# (\w+) = ", example, re.MULTILINE))
+    assert shown == {each.name for each in dataclasses.fields(Oidc)} - {"name"}
+
+
+PROVIDER = {
+    "FABLAB_OIDC__UNIVERSITY__ISSUER": "https://id.example.org",
+    "FABLAB_OIDC__UNIVERSITY__CLIENT_ID": "us",
+}
+
+
+def test_providers_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    assert load_settings({}).oidc == ()
+    own, secret = tmp_path / "own.toml", tmp_path / "secret"
+    own.write_text(
+        '[oidc.university]\nissuer = "https://id.example.org"\nclient_id = "us"\n'
+        '[oidc.school]\ntitle = "School"\nissuer = "http://127.0.0.1:9"\nclient_id = "we"\n'
+        f'client_secret_file = "{secret}"\n'
+    )
+    secret.write_text("from a file\n")
+    university, school = load_settings(
+        {"FABLAB_CONFIG": str(own), "FABLAB_OIDC__UNIVERSITY__CLIENT_SECRET": "from outside"}
+    ).oidc
+    assert (university.name, university.secret) == ("university", "from outside")
+    assert (school.title, school.secret, school.scopes) == ("School", "from a file", "openid email profile")
+    assert "from outside" not in repr(university)
+    secret.unlink()
+    with pytest.raises(SettingsError, match=r"oidc.school.client_secret_file: .*secret: cannot be read"):
+        _ = school.secret
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"FABLAB_OIDC__UNIVERSITY__ISSUER": ""}, "oidc.university.issuer: must be set"),
+        ({"FABLAB_OIDC__UNIVERSITY__CLIENT_ID": ""}, "oidc.university.client_id: must be set"),
+        (
+            {"FABLAB_OIDC__UNIVERSITY__ISSUER": "http://id.example.org"},
+            "oidc.university.issuer: must be an https:// address",
+        ),
+        (
+            {"FABLAB_OIDC__UNIVERSITY__ISSUER": "https://["},
+            "oidc.university.issuer: must be an https:// address",
+        ),
+        ({"FABLAB_OIDC__UNIVERSITY__SCOPES": "email"}, "oidc.university.scopes: must name openid"),
+        (
+            {
+                "FABLAB_OIDC__UNIVERSITY__CLIENT_SECRET": "a",
+                "FABLAB_OIDC__UNIVERSITY__CLIENT_SECRET_FILE": "b",
+            },
+            "oidc.university.client_secret_file: give it or client_secret, not both",
+        ),
+        ({"FABLAB_OIDC__UNIVERSITY__COLOUR": "red"}, "there is no setting oidc.university.colour"),
+        ({"FABLAB_OIDC__UNIVERSITY": "red"}, "FABLAB_OIDC__UNIVERSITY: must be a section, [oidc.university]"),
+        ({"FABLAB_OIDC__MY-SCHOOL__ISSUER": "x"}, "oidc.my-school: a provider's name is at most 40"),
+        ({"FABLAB_SIGNIN__STAFF_SECOND_FACTOR": "always"}, "must be optional or required, not 'always'"),
+    ],
+)
+def test_a_bad_provider_is_named(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({**PROVIDER, **environ})
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_provider_that_is_no_section_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[oidc]\nuniversity = 3\n")
+    with pytest.raises(SettingsError, match=r"\[oidc\] university: must be a section"):
+        load_settings({"FABLAB_CONFIG": str(own)})
+    own.write_text("[oidc.university]\nissuer = 3\n")
+    with pytest.raises(SettingsError, match=r"issuer: must be str, not int"):
+        load_settings({"FABLAB_CONFIG": str(own)})
 
 
 def test_later_places_win(tmp_path: Path) -> None:
