@@ -7,6 +7,7 @@ calls back. Each connection gets a fresh client: what an old one still queued wo
 import functools
 import logging
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -337,7 +338,7 @@ def new_client(settings: Settings, client_id: str, *, clean: bool = False) -> mq
     if broker.user is not None:
         client.username_pw_set(broker.user, broker.password)
     if broker.tls:
-        client.tls_set(ca_certs=broker.ca_file)
+        client.tls_set_context(ssl.create_default_context(cadata=broker.ca))
     return client
 
 

@@ -23,9 +23,13 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Broker(_Section, frozen=True, kw_only=True):
-    """Where messages go: mqtt:// or mqtts://USER:PASSWORD@HOST[:PORT]; `ca_file` for an own authority."""
+    """Where messages go: mqtt:// or mqtts://USER:PASSWORD@HOST[:PORT].
+
+    For an authority of one's own `ca` is its certificate (PEM), or `ca_file` the file that holds it.
+    """
 
     url: str
+    ca: str | None = None
     ca_file: str | None = None
     window: Annotated[int, Meta(ge=1, le=10_000)] = 500
     """At most so many messages are on their way without the server's confirmation."""
@@ -144,7 +148,7 @@ def _plain(message: str) -> str:
 def _complete(settings: Settings, folder: Path) -> Settings:
     """Checks across fields; reads key files."""
     _check_url("broker.url", settings.broker.url, ("mqtt", "mqtts"))
-    _check_authority(settings.broker)
+    broker = _with_authority(settings.broker, folder)
     if settings.lab == "server":
         raise BadSettings("lab: 'server' is a reserved word")
     machines: list[Machine] = []
@@ -162,7 +166,7 @@ def _complete(settings: Settings, folder: Path) -> Settings:
         elif machine.job_s[0] > machine.job_s[1] or machine.idle_s[0] > machine.idle_s[1]:
             raise BadSettings(f"{key}: job_s and idle_s are [shortest, longest]")
         machines.append(machine)
-    return msgspec.structs.replace(settings, machine=machines)
+    return msgspec.structs.replace(settings, broker=broker, machine=machines)
 
 
 def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
@@ -176,14 +180,24 @@ def _check_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
         raise BadSettings(f"{key}: needs an address like {schemes[0]}://HOST:PORT")
 
 
-def _check_authority(broker: Broker) -> None:
-    if not broker.tls or broker.ca_file is None:
-        return
-    try:
-        ssl.create_default_context(cafile=broker.ca_file)
-    except OSError as error:
-        fault = "is no certificate in PEM" if isinstance(error, ssl.SSLError) else _strerror(error)
-        raise BadSettings(f"broker.ca_file: cannot be used: {fault}") from None
+def _with_authority(broker: Broker, folder: Path) -> Broker:
+    """The authority's certificate read from its file, whose name is relative to the settings', and tried."""
+    key, text = "broker.ca", broker.ca
+    if broker.ca_file is not None:
+        if broker.ca is not None:
+            raise BadSettings("broker: give ca or ca_file, not both")
+        key = "broker.ca_file"
+        try:
+            text = (folder / broker.ca_file).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            fault = "is no certificate in PEM" if isinstance(error, UnicodeDecodeError) else _strerror(error)
+            raise BadSettings(f"{key}: cannot be used: {fault}") from None
+    if text is not None:
+        try:
+            ssl.create_default_context(cadata=text)
+        except (ssl.SSLError, ValueError):
+            raise BadSettings(f"{key}: cannot be used: is no certificate in PEM") from None
+    return msgspec.structs.replace(broker, ca=text, ca_file=None)
 
 
 def _with_key(key: str, machine: OctoPrintMachine, folder: Path) -> OctoPrintMachine:

@@ -27,6 +27,7 @@ from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
 from fablab.embedded.broker_rights import Accounts
+from fablab.telemetry.broker_accounts import same_bridge
 
 log = logging.getLogger("fablab.broker")
 
@@ -49,7 +50,9 @@ class Rights(BaseAuthPlugin, BaseTopicPlugin):
         if session.will_flag and not user.may_publish(session.will_topic or ""):
             return _refused("connection as %r: last will on %r", session.username, session.will_topic)
         known = cast(BrokerContext, self.context).get_session(session.client_id or "")
-        if known is not None and known is not session and known.username != session.username:
+        if known is None or known is session:
+            return True
+        if not same_bridge(known.username, session.username):
             return _refused("connection as %r: client id of %r", session.username, known.username)
         return True
 

@@ -6,31 +6,20 @@ topics name for it.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import os
 import time
-from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from fablab.embedded.data_dir import write_private_json
-from firmware_bridge.wire.topics import (
-    PREFIX,
-    ForeignTopic,
-    Kind,
-    Topic,
-    bridge_filters,
-    bridge_write_filters,
-)
+from fablab.telemetry.broker_accounts import bridge_users, hash_password, password_matches
+from firmware_bridge.wire.topics import PREFIX, bridge_filters, bridge_write_filters
 
 SERVER = "server"
-# Broker passwords are random tokens of 192 bits made by us, which no dictionary contains: few rounds
-# suffice, and a connection costs the single-threaded broker milliseconds.
-_ROUNDS = 10_000
 
 log = logging.getLogger("fablab.broker")
 
@@ -76,36 +65,11 @@ def covers(wide: str, narrow: str) -> bool:
     return len(wide_levels) == len(narrow_levels)
 
 
-def hash_password(password: str) -> str:
-    """PBKDF2-SHA512 as Mosquitto 2 spells it in its password file: one hash serves both brokers."""
-    salt = os.urandom(12)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ROUNDS)
-    return f"$7${_ROUNDS}${b64encode(salt).decode()}${b64encode(digest).decode()}"
-
-
-def password_matches(password: str, stored: str) -> bool:
-    """Raises ValueError when `stored` is not what `hash_password` gives."""
-    _, kind, rounds, salt, digest = stored.split("$")
-    if kind != "7":
-        raise ValueError("not a hash of kind 7 (PBKDF2-SHA512)")
-    found = hashlib.pbkdf2_hmac("sha512", password.encode(), b64decode(salt), int(rounds))
-    return hmac.compare_digest(found, b64decode(digest))
-
-
-def bridge_user(lab: str, name: str) -> str:
-    """The broker user of a bridge. Raises ValueError for names that could widen a right."""
-    try:
-        str(Topic(Kind.PRESENCE, lab, name))
-    except ForeignTopic as error:
-        raise ValueError(f"not a name for a lab and its bridge: {lab!r}, {name!r}") from error
-    return f"bridge-{lab}-{name}"
-
-
-def write_credentials(path: Path, server_hash: str, bridges: dict[tuple[str, str], str]) -> None:
-    """Write the accounts, mode 0600, in one step; `bridges` maps (lab, name) to the hash of a password."""
+def write_credentials(path: Path, server_hash: str, bridges: Iterable[tuple[str, User]]) -> None:
+    """Write the accounts, mode 0600, in one step: the server's, and bridges' by broker user."""
     users: dict[str, dict[str, str]] = {SERVER: {"password": server_hash}}
-    for (lab, name), password_hash in bridges.items():
-        users[bridge_user(lab, name)] = {"password": password_hash, "lab": lab, "name": name}
+    for account, bridge in bridges:
+        users[account] = {"password": bridge.password_hash, "lab": bridge.lab, "name": bridge.name}
     write_private_json(path, {"users": users})
 
 
@@ -114,7 +78,7 @@ def read_credentials(path: Path) -> dict[str, User]:
     users: dict[str, User] = {}
     for account, entry in json.loads(path.read_text())["users"].items():
         user = User(entry["password"], entry.get("lab", ""), entry.get("name", ""))
-        if account != (bridge_user(user.lab, user.name) if user.lab else SERVER):
+        if account not in (bridge_users(user.lab, user.name) if user.lab else (SERVER,)):
             raise ValueError(f"account {account!r} does not match its lab and name")
         users[account] = user
     return users

@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from fablab import db
 from fablab.app import create_app
 from fablab.clock import utc_now
-from fablab.embedded.accounts import has_password, refresh_accounts, set_password
+from fablab.embedded.accounts import refresh_accounts
 from fablab.embedded.network_file import write_network_file
 from fablab.embedded.secrets import Secrets
 from fablab.machines.models import Lab, Machine
 from fablab.sample.load import load
 from fablab.sample.network import BRIDGE, LABS, MACHINES
 from fablab.settings import SettingsError, load_settings
+from fablab.telemetry.registry import newest_is, replace_password
 
 
 def prepare(data_dir: Path) -> None:
@@ -51,15 +52,15 @@ def prepare(data_dir: Path) -> None:
 def _own_bridges(session: Session, secrets: Secrets) -> set[str]:
     """Labs whose sample bridge is ours: it has the password we keep, or gets it now.
 
-    A bridge whose password somebody renewed since is somebody's real one, and is left alone.
+    A bridge that was given another password since is somebody's real one, and is left alone.
     """
     ours = set()
     for lab in LABS:
         kept = secrets.knows_bridge(lab.slug, BRIDGE)
         password = secrets.bridge_password(lab.slug, BRIDGE)
         if not kept:
-            set_password(session, lab.slug, BRIDGE, password)
-        if has_password(session, lab.slug, BRIDGE, password):
+            replace_password(session, lab.slug, BRIDGE, password)
+        if newest_is(session, lab.slug, BRIDGE, password):
             ours.add(lab.slug)
     return ours
 

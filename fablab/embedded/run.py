@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fablab.embedded import octoprint_install, probe
 from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
-from fablab.embedded.broker_rights import hash_password, write_credentials
+from fablab.embedded.broker_rights import write_credentials
 from fablab.embedded.data_dir import log_file, only_one, write_private_json
 from fablab.embedded.network_file import present_machines, was_prepared
 from fablab.embedded.octoprint import OctoPrintServer
@@ -22,6 +22,7 @@ from fablab.embedded.supervisor import Service, StartFailed, Supervisor, command
 from fablab.embedded.welcome import welcome
 from fablab.sample.network import BRIDGE, LABS
 from fablab.sample.people import PASSWORD
+from fablab.telemetry.broker_accounts import hash_password
 
 # Who needs whom: a higher tier is stopped before a lower one.
 DATABASE, BROKER, WORKERS, WEB, PRINTERS, BRIDGES = range(6)
@@ -164,7 +165,7 @@ class System:
         config = self.data_dir / "broker" / "broker.json"
         accounts = self.data_dir / "broker" / "accounts.json"
         if not accounts.exists():
-            write_credentials(accounts, hash_password(self.secrets.broker_password), {})
+            write_credentials(accounts, hash_password(self.secrets.broker_password), [])
         write_private_json(config, {"port": self.broker_port, "credentials": str(accounts)})
         argv = [sys.executable, "-m", "fablab.embedded.broker", "--config", str(config)]
         broker = self._service("broker", argv, BROKER, self._plain_environment())

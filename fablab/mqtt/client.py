@@ -11,6 +11,7 @@ import contextlib
 import random
 import select
 import socket
+import ssl
 import threading
 import time
 from collections import deque
@@ -72,8 +73,10 @@ class Line:
     ``connection`` counts the connections that were accepted.
     """
 
-    def __init__(self, url: str, client_id: str, inbox: Inbox) -> None:
+    def __init__(self, url: str, client_id: str, inbox: Inbox, authority: str = "") -> None:
+        """``authority`` is the certificate (PEM) of the broker's own one; empty: those the system knows."""
         self._address = address(url)
+        self._authority = authority
         self._client_id = client_id
         self._inbox = inbox
         self._orders: deque[tuple[Any, ...]] = deque()
@@ -233,7 +236,7 @@ class Line:
         if self._address.user is not None:
             client.username_pw_set(self._address.user, self._address.password)
         if self._address.tls:
-            client.tls_set()
+            client.tls_set_context(ssl.create_default_context(cadata=self._authority or None))
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         # With this set paho leaves writing to our loop instead of writing from inside publish and ack.

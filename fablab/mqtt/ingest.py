@@ -50,7 +50,8 @@ class Ingest:
         self._settings = settings
         self._now = now
         self._inbox = Inbox(settings.mqtt.queue_messages)
-        self._line = Line(settings.mqtt.url, settings.mqtt.client_id, self._inbox)
+        mqtt = settings.mqtt
+        self._line = Line(mqtt.url, mqtt.client_id, self._inbox, mqtt.authority())
         self._leader = Leader(leader_engine(settings.database), INGEST)
         self._batch: list[Letter] = []
         self._greeted = 0

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from fablab.embedded.broker_rights import bridge_user, hash_password
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.members import passwords
@@ -20,7 +19,7 @@ from fablab.sample.network import BRIDGE, KINDS, LABS, MACHINES, REGIONS, ZONE, 
 from fablab.sample.people import CAST, MAKERS, PASSWORD
 from fablab.sample.plan import DAYS_AHEAD, DAYS_BACK, plan
 from fablab.sample.work import work
-from fablab.telemetry.models import Bridge
+from fablab.telemetry.registry import register_bridge
 from fablab.utilisation.rules import chunks
 from fablab.utilisation.service import roll_up
 
@@ -151,19 +150,8 @@ def _people(session: Session, now: datetime) -> dict[str, int]:
 
 
 def _bridges(session: Session, now: datetime) -> None:
-    session.execute(
-        insert(Bridge),
-        [
-            {
-                "lab_id": lab_id,
-                "name": BRIDGE,
-                "username": bridge_user(slug, BRIDGE),
-                "password_hash": hash_password(secrets.token_urlsafe(24)),
-                "created_at": now,
-            }
-            for slug, lab_id in _lab_ids(session).items()
-        ],
-    )
+    for lab in LABS:
+        register_bridge(session, lab.slug, BRIDGE, secrets.token_urlsafe(24), now)
 
 
 def _lab_ids(session: Session) -> dict[str, int]:

@@ -14,7 +14,7 @@ from fablab.db import Base
 
 
 class Bridge(Base):
-    """A bridge in a lab, its broker account and whether it is connected."""
+    """A bridge in a lab, and whether it is connected."""
 
     __tablename__ = "bridge"
     __table_args__ = (Index("uq_bridge_lab_id_name", "lab_id", "name", unique=True),)
@@ -22,14 +22,28 @@ class Bridge(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     lab_id: Mapped[int] = mapped_column(ForeignKey("lab.id"))
     name: Mapped[str] = mapped_column(String(60))
-    username: Mapped[str] = mapped_column(String(130), unique=True)
-    # PBKDF2 as fablab.embedded.broker writes it; the password itself is shown once.
-    password_hash: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime]
     online: Mapped[bool] = mapped_column(default=False)
     boot: Mapped[str | None] = mapped_column(String(60))
     version: Mapped[str | None] = mapped_column(String(64))
     presence_at: Mapped[datetime | None]
+
+
+class BridgeCredential(Base):
+    """A broker account of a bridge. Two may be valid at once, so that a password changes without a break."""
+
+    __tablename__ = "bridge_credential"
+    __table_args__ = (
+        Index("uq_bridge_credential_valid", "username", unique=True, postgresql_where="revoked_at IS NULL"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    bridge_id: Mapped[int] = mapped_column(ForeignKey("bridge.id", ondelete="CASCADE"), index=True)
+    username: Mapped[str] = mapped_column(String(132))
+    # PBKDF2-SHA512 as `fablab.telemetry.broker_accounts` writes it; the password itself is shown once.
+    password_hash: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
 
 
 class BridgeOutbox(Base):

@@ -13,8 +13,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from fablab.embedded.broker_rights import hash_password, write_credentials
+from fablab.embedded.broker_rights import User, write_credentials
 from fablab.embedded.process import birth_options, wait_until
+from fablab.telemetry.broker_accounts import hash_password
 from tests.support.mosquitto import Mosquitto
 from tests.support.ports import free_port, wait_listening
 
@@ -22,7 +23,10 @@ SERVER = ("server", "server-password")
 TANGER = ("bridge-tanger-pi-1", "tanger-password")
 RABAT = ("bridge-rabat-pi-1", "rabat-password")
 SERVER_HASH = hash_password(SERVER[1])
-BRIDGES = {("tanger", "pi-1"): hash_password(TANGER[1]), ("rabat", "pi-1"): hash_password(RABAT[1])}
+BRIDGES = [
+    (TANGER[0], User(hash_password(TANGER[1]), "tanger", "pi-1")),
+    (RABAT[0], User(hash_password(RABAT[1]), "rabat", "pi-1")),
+]
 
 
 class Broker:
@@ -230,7 +234,9 @@ def test_new_and_removed_accounts_count_without_a_restart(
     newcomer = ("bridge-agadir-pi-1", "agadir-password")
     assert not join(newcomer).accepted
     write_credentials(
-        broker.credentials, SERVER_HASH, {**BRIDGES, ("agadir", "pi-1"): hash_password(newcomer[1])}
+        broker.credentials,
+        SERVER_HASH,
+        [*BRIDGES, (newcomer[0], User(hash_password(newcomer[1]), "agadir", "pi-1"))],
     )
     assert wait_until(lambda: join(newcomer).accepted, 5, pause=0.2)
     bridge, server = join(newcomer), join(SERVER)

@@ -8,13 +8,11 @@ import pytest
 from fablab.embedded.broker_rights import (
     Accounts,
     User,
-    bridge_user,
     covers,
-    hash_password,
-    password_matches,
     read_credentials,
     write_credentials,
 )
+from fablab.telemetry.broker_accounts import bridge_user, hash_password, password_matches
 
 BRIDGE = User("-", lab="tanger", name="pi-1")
 SERVER = User("-")
@@ -134,7 +132,9 @@ def test_passwords_are_salted_and_checked() -> None:
 def test_the_file_is_private_and_holds_no_password(tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
     write_credentials(
-        path, hash_password("server-secret"), {("tanger", "pi-1"): hash_password("bridge-secret")}
+        path,
+        hash_password("server-secret"),
+        [("bridge-tanger-pi-1", User(hash_password("bridge-secret"), "tanger", "pi-1"))],
     )
     assert path.stat().st_mode & 0o777 == 0o600
     assert "secret" not in path.read_text()
@@ -143,7 +143,9 @@ def test_the_file_is_private_and_holds_no_password(tmp_path: Path) -> None:
 
 def test_an_account_that_does_not_match_its_lab_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, hash_password("x"), {("tanger", "pi-1"): hash_password("y")})
+    write_credentials(
+        path, hash_password("x"), [("bridge-tanger-pi-1", User(hash_password("y"), "tanger", "pi-1"))]
+    )
     content = json.loads(path.read_text())
     content["users"]["bridge-tanger-pi-1"]["lab"] = "rabat"
     path.write_text(json.dumps(content))
@@ -153,7 +155,7 @@ def test_an_account_that_does_not_match_its_lab_is_refused(tmp_path: Path) -> No
 
 def test_unknown_names_and_wrong_passwords_are_not_admitted(tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, hash_password("right"), {})
+    write_credentials(path, hash_password("right"), [])
     accounts = Accounts(path)
     assert accounts.admit(None, None) is None
     assert accounts.admit("nobody", "right") is None
@@ -164,7 +166,7 @@ def test_unknown_names_and_wrong_passwords_are_not_admitted(tmp_path: Path) -> N
 
 def test_a_spoilt_file_keeps_the_last_good_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "accounts.json"
-    write_credentials(path, hash_password("right"), {})
+    write_credentials(path, hash_password("right"), [])
     accounts = Accounts(path)
     path.write_text("{")
     clock = accounts._looked_at + 60

@@ -37,9 +37,7 @@ from firmware_bridge.wire.topics import Kind, Topic
 
 
 def add_bridge(session: Session, lab_id: int, lab: str, at: datetime, name: str = "pi-1") -> Bridge:
-    bridge = Bridge(
-        lab_id=lab_id, name=name, username=f"bridge-{lab}-{name}", password_hash="-", created_at=at
-    )
+    bridge = Bridge(lab_id=lab_id, name=name, created_at=at)
     session.add(bridge)
     session.flush()
     return bridge

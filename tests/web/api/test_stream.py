@@ -40,8 +40,6 @@ def base_url(database_url: str, cast: Cast, sessions: sessionmaker[Session], tmp
                     id=lab_id,
                     lab_id=lab_id,
                     name="pi-1",
-                    username=f"bridge-{lab}-pi-1",
-                    password_hash="none",
                     created_at=utc_now(),
                     online=True,
                 )
