@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 
-from fablab.web.pages import api_docs, labs, machines, my_bookings, sign_in, utilisation
+from fablab.web.pages import api_docs, audit, labs, machines, my_bookings, sign_in, utilisation
 from fablab.web.pages.assets import init_assets
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.content_policy import init_content_policy
 
 __all__ = ["register"]
-_VIEWS = (api_docs, labs, machines, my_bookings, sign_in, utilisation)
+_VIEWS = (api_docs, audit, labs, machines, my_bookings, sign_in, utilisation)
 
 
 def register(app: Flask) -> None:

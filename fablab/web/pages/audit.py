@@ -1,0 +1,67 @@
+"""The audit as a page: what staff and members did to one another's rights, newest first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from flask import render_template, request
+
+from fablab.clock import utc_now
+from fablab.members.audit import acts
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import reading
+
+# What the filter offers: the first words of actions, as people call them.
+SUBJECTS = {
+    "member": "Members",
+    "role": "Roles",
+    "token": "Tokens",
+    "booking": "Bookings for others",
+    "organisation": "Organisations",
+    "certification": "Certifications",
+    "training": "Trainings",
+    "data": "Exports and erasures",
+    "bridge": "Bridges",
+}
+A_PAGE = 100
+
+
+@blueprint.get("/staff/audit")
+def audit() -> str:
+    """The newest lines, filtered by what, whom (a member's number) and day."""
+    session, actor = reading()
+    chosen = {name: request.args.get(name, "") for name in ("about", "member", "before", "day")}
+    on = int(chosen["member"]) if _is_number(chosen["member"]) else None
+    until = _end_of(chosen["day"])
+    found = acts(
+        session,
+        actor,
+        actions=[chosen["about"]] if chosen["about"] in SUBJECTS else (),
+        on_member_id=on,
+        until=until,
+        before=int(chosen["before"]) if _is_number(chosen["before"]) else None,
+        limit=A_PAGE + 1,
+    )
+    return render_template(
+        "audit.html",
+        acts=found[:A_PAGE],
+        more=found[A_PAGE - 1].id if len(found) > A_PAGE else None,
+        subjects=SUBJECTS,
+        chosen=chosen,
+        now=utc_now(),
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text[:19]) and len(text) < 19
+
+
+def _end_of(day: str) -> datetime | None:
+    """The end of a day (UTC) as the browser's date field spells it."""
+    try:
+        found = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    if not 2000 <= found.year < 2200:
+        return None
+    return datetime.combine(found.date(), time(), UTC) + timedelta(days=1)

@@ -1,0 +1,10 @@
+"""The audit is for admins."""
+
+from __future__ import annotations
+
+from tests.web.permissions import Row
+
+ROWS: dict[str, Row] = {
+    "GET /api/v1/audit": Row(403, admin=200),
+    "GET /staff/audit": Row(403, admin=200),
+}
