@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Flask
 from flask_migrate import Migrate
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,30 +21,28 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The Flask application. Connects to nothing yet."""
     settings = settings or load_settings()
     app = Flask("fablab.web")
-    over_https = settings.web.base_url.startswith("https://")
+    over_https = settings.web.over_https
     app.config.update(
         SECRET_KEY=settings.web.secret_key,
         MAX_CONTENT_LENGTH=settings.web.max_body_bytes,
         SQLALCHEMY_DATABASE_URI=sqlalchemy_url(settings.database.url),
         SQLALCHEMY_ENGINE_OPTIONS=web_engine_options(settings.database),
-        SESSION_COOKIE_NAME="fablab",
+        SESSION_COOKIE_NAME="__Host-fablab" if over_https else "fablab",
+        SESSION_COOKIE_PATH="/",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=over_https,
-        REMEMBER_COOKIE_NAME="fablab_remember",
-        REMEMBER_COOKIE_HTTPONLY=True,
-        REMEMBER_COOKIE_SAMESITE="Lax",
-        REMEMBER_COOKIE_SECURE=over_https,
-        REMEMBER_COOKIE_DURATION=timedelta(days=30),
         # Which views are checked is decided in one place (fablab.web.auth), not by the method alone.
         WTF_CSRF_CHECK_DEFAULT=False,
         # A form that stays open over lunch must still work; the token dies with the session.
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    if over_https:
-        # Behind a proxy that ends TLS: without this, links and checks of the referrer would say http.
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    if settings.web.proxies:
+        # Only as many of the addresses in X-Forwarded-For are believed as our own proxies have added.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.web.proxies, x_proto=settings.web.proxies
+        )
     app.extensions["fablab.settings"] = settings
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True)

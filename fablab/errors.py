@@ -18,6 +18,7 @@ class Code(StrEnum):
     CLASH = "machine_booked"  # somebody else holds that time
     STALE = "stale"  # the thing changed meanwhile
     REFUSED = "refused"  # one or more rules say no
+    TOO_MANY = "too_many"  # too often in too short a time; `retry_after_s` says when again
     INTERNAL = "internal"
 
 
@@ -44,7 +45,8 @@ class DomainError(Exception):
     """A request that cannot be fulfilled.
 
     ``code`` decides the status at the edge; ``message`` is one sentence for a person; ``refusals``
-    lists every rule that said no; ``alternatives`` what is free instead.
+    lists every rule that said no; ``alternatives`` what is free instead; ``retry_after_s`` how many
+    seconds to wait before asking again.
     """
 
     def __init__(
@@ -53,12 +55,15 @@ class DomainError(Exception):
         message: str,
         refusals: Sequence[Refusal] = (),
         alternatives: Sequence[Alternative] = (),
+        *,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.refusals = tuple(refusals)
         self.alternatives = tuple(alternatives)
+        self.retry_after_s = retry_after_s
 
 
 def not_found(what: str) -> DomainError:

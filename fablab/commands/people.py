@@ -37,13 +37,14 @@ def add_member(email: str, name: str, role: str, lab: str | None, password_stdin
     Without --password-stdin the password is asked for on a terminal; an empty one leaves it as it is.
     """
     from fablab.members import service
+    from fablab.signin.passwords import set_password
 
     password = _password(password_stdin)
     with transaction() as session:
         lab_id = None if lab is None else _lab_id(session, lab)
-        member_id = service.add_member(
-            session, email, name, role, utc_now(), lab_id=lab_id, password=password
-        )
+        member_id = service.add_member(session, email, name, role, utc_now(), lab_id=lab_id)
+        if password is not None:
+            set_password(session, None, member_id, password, utc_now())
     where = f" of {lab}" if lab else ""
     click.echo(f"{email} is {role}{where} (member {member_id}){'' if password else ', without a password'}")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from fablab.members.models import Member, Role, Token
+from fablab.members.models import GuardianConsent, Member, Role, Token
 from fablab.members.rules import Actor
 
 
@@ -54,23 +54,7 @@ def token_digest(plain: str) -> bytes:
 
 def actor_of(session: Session, member_id: int) -> Actor | None:
     """The active member with all roles, or None. One statement."""
-    return _actor(session.execute(_with_roles().where(Member.id == member_id, Member.active)).mappings())
-
-
-def signed_in(session: Session, member_id: int) -> tuple[Actor, str] | None:
-    """The active member and a fingerprint of the password, which ends old sessions when it changes."""
-    rows = (
-        session.execute(_with_roles(Member.password_hash).where(Member.id == member_id, Member.active))
-        .mappings()
-        .all()
-    )
-    actor = _actor(rows)
-    return None if actor is None else (actor, password_fingerprint(rows[0]["password_hash"]))
-
-
-def password_fingerprint(password_hash: str | None) -> str:
-    """A short, harmless stand-in for the password hash."""
-    return hashlib.sha256((password_hash or "").encode()).hexdigest()[:16]
+    return actor_from(session.execute(with_roles().where(Member.id == member_id, Member.active)).mappings())
 
 
 def member_by_email(session: Session, email: str) -> MemberView | None:
@@ -83,10 +67,22 @@ def member_by_id(session: Session, member_id: int) -> MemberView | None:
     return _member(session, Member.id == member_id)
 
 
+def has_consent(session: Session, member_id: int) -> bool:
+    """Whether a guardian's consent is on record that was not withdrawn. Only minors need one."""
+    return (
+        session.scalar(
+            select(
+                exists().where(GuardianConsent.member_id == member_id, GuardianConsent.withdrawn_at.is_(None))
+            )
+        )
+        is True
+    )
+
+
 def find_token(session: Session, plain: str, now: datetime) -> Bearer | None:
     """Who holds this token, if it is neither revoked nor expired. One statement."""
     rows = session.execute(_BY_TOKEN, {"digest": token_digest(plain), "now": now}).mappings().all()
-    actor = _actor(rows, read_only=bool(rows) and rows[0]["scope"] == "read")
+    actor = actor_from(rows, read_only=bool(rows) and rows[0]["scope"] == "read")
     return None if actor is None else Bearer(actor, rows[0]["token_id"], rows[0]["last_used_at"])
 
 
@@ -113,16 +109,17 @@ def _member(session: Session, condition: ColumnElement[bool]) -> MemberView | No
     return None if row is None else MemberView(*row)
 
 
-def _with_roles(*more: Any) -> Select[*tuple[Any, ...]]:
-    """Members, a row for each of their roles (or one with none)."""
+def with_roles(*more: Any) -> Select[*tuple[Any, ...]]:
+    """Members, a row for each of their roles (or one with none); `actor_from` makes an Actor of them."""
     return (
-        select(Member.id, Member.name, Role.role, Role.lab_id, *more)
+        select(Member.id, Member.name, Member.birth_on, Role.role, Role.lab_id, *more)
         .select_from(Member)
         .outerjoin(Role, Role.member_id == Member.id)
     )
 
 
-def _actor(rows: Iterable[RowMapping], read_only: bool = False) -> Actor | None:
+def actor_from(rows: Iterable[RowMapping], read_only: bool = False) -> Actor | None:
+    """The member these rows of `with_roles` are about, or None when there are none."""
     rows = list(rows)
     if not rows:
         return None
@@ -131,6 +128,7 @@ def _actor(rows: Iterable[RowMapping], read_only: bool = False) -> Actor | None:
     return Actor(
         member_id=rows[0]["id"],
         name=rows[0]["name"],
+        birth_on=rows[0]["birth_on"],
         managed_labs=frozenset(lab for role, lab in roles if role == "manager"),
         trained_labs=frozenset(lab for role, lab in roles if role == "trainer"),
         maker="maker" in everywhere,
@@ -142,7 +140,7 @@ def _actor(rows: Iterable[RowMapping], read_only: bool = False) -> Actor | None:
 
 # Built once: every request of a program begins with it.
 _BY_TOKEN = (
-    _with_roles(Token.id.label("token_id"), Token.scope, Token.last_used_at)
+    with_roles(Token.id.label("token_id"), Token.scope, Token.last_used_at)
     .join(Token, Token.member_id == Member.id)
     .where(
         Token.digest == bindparam("digest"),

@@ -1,4 +1,4 @@
-"""Verbs about members: accounts, passwords, tokens."""
+"""Verbs about members: accounts, roles, tokens."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from sqlalchemy.orm import Session
 from fablab.errors import Code, DomainError, Refusal, not_found
 from fablab.members import audit
 from fablab.members.models import ROLES, ROLES_OF_ONE_LAB, Member, Role, Token
-from fablab.members.passwords import hash_password, matches, outdated
-from fablab.members.queries import MemberView, TokenView, member_by_email, token_digest
+from fablab.members.queries import TokenView, token_digest
 from fablab.members.rules import Actor
 
 TOKEN_PREFIX = "fab_"  # noqa: S105  (not a secret: it lets scanners recognise a leaked token)
-PASSWORD_MIN = 10
-PASSWORD_MAX = 200
-# The sample's people have it, and everybody can read it in the README: nobody else gets it.
-PUBLISHED_PASSWORDS = frozenset({"fablab-demo"})
 
 
 def add_member(
@@ -30,7 +25,6 @@ def add_member(
     now: datetime,
     *,
     lab_id: int | None = None,
-    password: str | None = None,
     actor: Actor | None = None,
 ) -> int:
     """Add a member with one role, or that role to the member who has the address already; returns the id.
@@ -62,43 +56,7 @@ def add_member(
         on_member_id=member.id,
         lab_id=lab_id,
     )
-    if password is not None:
-        set_password(session, member.id, password, now, actor=actor)
     return member.id
-
-
-def set_password(
-    session: Session, member_id: int, password: str, now: datetime, *, actor: Actor | None = None
-) -> None:
-    """Set a new password; sessions signed in with the old one end."""
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        text = f"A password needs {PASSWORD_MIN} to {PASSWORD_MAX} characters."
-        raise DomainError(Code.REFUSED, text, [Refusal("invalid", "password", text)])
-    if password in PUBLISHED_PASSWORDS:
-        text = "That password is published; choose one of your own."
-        raise DomainError(Code.REFUSED, text, [Refusal("invalid", "password", text)])
-    found = session.execute(
-        update(Member).where(Member.id == member_id).values(password_hash=hash_password(password))
-    )
-    if found.rowcount != 1:  # type: ignore[attr-defined]
-        raise not_found("member")
-    audit.record(session, actor, "member.password", f"member {member_id}", now, on_member_id=member_id)
-
-
-def verify_password(session: Session, email: str, password: str) -> MemberView | None:
-    """The active member with this address and password, or None.
-
-    An unknown address takes as long to refuse as a wrong password, so that nobody learns who has an account.
-    """
-    member = member_by_email(session, email)
-    right = matches(member.password_hash if member else None, password[: PASSWORD_MAX + 1])
-    if member is None or not right or not member.active:
-        return None
-    if member.password_hash and outdated(member.password_hash):
-        session.execute(
-            update(Member).where(Member.id == member.id).values(password_hash=hash_password(password))
-        )
-    return member
 
 
 def add_token(

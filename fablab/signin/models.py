@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fablab.db import Base
@@ -32,6 +34,8 @@ class SignInSession(Base):
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    # Over, too, when not seen for this long.
+    idle_s: Mapped[int]
     address: Mapped[str] = mapped_column(String(45), default="")
     browser: Mapped[str] = mapped_column(String(200), default="")
 
@@ -40,17 +44,43 @@ class MailLink(Base):
     """A link sent by mail that works once, for an hour. Only the SHA-256 of its secret is kept."""
 
     __tablename__ = "mail_link"
-    __table_args__ = (CheckConstraint("purpose IN ('verify', 'reset', 'address')", name="purpose"),)
+    __table_args__ = (
+        CheckConstraint("purpose IN ('verify', 'reset', 'address', 'join')", name="purpose"),
+        CheckConstraint("(purpose = 'join') = (member_id IS NULL)", name="member"),
+        CheckConstraint("(purpose = 'join') = (pending IS NOT NULL)", name="pending"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[str] = mapped_column(String(10))
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     # The address the link was sent to; for 'address' the new one.
     email: Mapped[str] = mapped_column(String(254))
+    # The account that opening a 'join' link makes, with just what was typed when it was asked for: of two
+    # who give the same address neither can put a password into the other's account.
+    pending: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
+
+
+class LinkRequest(Base):
+    """Somebody gave an address and waits for a mail. The clock looks whose it is and sends the right one.
+
+    The page only writes this row, whoever the address belongs to: its work, and so the time it takes, tells
+    nobody who has an account.
+    """
+
+    __tablename__ = "link_request"
+    __table_args__ = (CheckConstraint("purpose IN ('verify', 'reset', 'address', 'join')", name="purpose"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(10))
+    email: Mapped[str] = mapped_column(String(254))
+    # Who wants another address, or theirs confirmed; None for strangers.
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
+    pending: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    created_at: Mapped[datetime]
 
 
 class ProviderIdentity(Base):
@@ -126,4 +156,3 @@ class Guess(Base):
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     failures: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(index=True)
-    blocked_until: Mapped[datetime | None]

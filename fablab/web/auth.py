@@ -5,37 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from flask import Flask, current_app, g, request
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+import flask
+from flask import Flask, Response, current_app, g, request
 from flask_wtf.csrf import CSRFProtect
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
-from fablab.members.queries import Bearer, find_token, member_by_id, password_fingerprint, signed_in
+from fablab.members.queries import Bearer, find_token
 from fablab.members.rules import Actor
 from fablab.members.service import note_token_use
-from fablab.web.database import db
+from fablab.settings import Settings
+from fablab.signin import limits, sessions
+from fablab.signin.queries import Present, present
+from fablab.signin.rules import Lengths, address_key
+from fablab.web.database import db, writing
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # How exactly the last use of a token is remembered; every request would be a write otherwise.
 TOKEN_USE_GRAIN = timedelta(hours=1)
 
-login = LoginManager()
 csrf = CSRFProtect()
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class SignedIn(UserMixin):
-    """What the session remembers: the member's id and a fingerprint of the password at sign-in."""
-
-    def __init__(self, actor: Actor, fingerprint: str) -> None:
-        self.actor = actor
-        self._fingerprint = fingerprint
-
-    def get_id(self) -> str:
-        return f"{self.actor.member_id}.{self._fingerprint}"
 
 
 def public(view: View) -> View:
@@ -58,34 +50,66 @@ def actor_or_none() -> Actor | None:
     A request with an Authorization header is judged by it alone: a bad token is never saved by a session.
     """
     if "actor" not in g:
+        # Known before tokens are counted: an error page asks again.
+        g.actor = None
         actor = _bearer() if _has_bearer() else _session_actor()
         g.actor = None if actor is None else replace(actor, address=request.remote_addr)
-    return g.actor
+    return cast("Actor | None", g.actor)
 
 
-def sign_in(member_id: int, remember: bool = False) -> None:
-    """Begin a browser session for a member whose password (or identity provider) has been checked."""
-    member = member_by_id(db.session(), member_id)
-    found = _load(f"{member_id}.{password_fingerprint(member.password_hash if member else None)}")
-    if found is None:
-        raise DomainError(Code.NOT_SIGNED_IN, "This account cannot sign in.")
-    login_user(found, remember=remember)
-    g.pop("actor", None)
+def current_session() -> Present | None:
+    """The session this browser's request belongs to; None for programs and strangers."""
+    actor_or_none()
+    return cast("Present | None", g.get("present"))
+
+
+def sign_in(member_id: int, method: str, *, second_factor: bool = False, remember: bool = False) -> None:
+    """Begin a browser session for a member whose password, passkey or provider has been checked.
+
+    Opens a transaction of its own. Whatever this browser was before is over: its session, its form tokens and
+    all that its cookie remembered, so that nobody can hand a prepared cookie to somebody else.
+    """
+    now = utc_now()
+    lengths = _lengths()
+    with writing() as session:
+        if old := request.cookies.get(cookie_name()):
+            sessions.end_by_secret(session, old)
+        plain = sessions.begin(
+            session,
+            member_id,
+            method,
+            now,
+            second_factor=second_factor,
+            remember=remember,
+            address=request.remote_addr,
+            browser=request.headers.get("User-Agent", ""),
+            lengths=lengths,
+        )
+    flask.session.clear()
+    _forget_actor()
+    g.cookie = (plain, lengths.remembered_s if remember else None)
 
 
 def sign_out() -> None:
-    """End the browser session."""
-    logout_user()
-    g.pop("actor", None)
+    """End the browser session. Opens a transaction of its own."""
+    if plain := request.cookies.get(cookie_name()):
+        with writing() as session:
+            sessions.end_by_secret(session, plain)
+    flask.session.clear()
+    _forget_actor()
+    g.cookie = None
+
+
+def cookie_name() -> str:
+    """Over https a name that browsers take only from this very host, and only with Secure."""
+    return f"{'__Host-' if _settings().web.over_https else ''}fablab_in"
 
 
 def init_app(app: Flask) -> None:
     """Check every request before its view: identity, then the right to write, then CSRF."""
-    login.init_app(app)
-    login.user_loader(_load)
-    login.session_protection = None
     csrf.init_app(app)
     app.before_request(_check)
+    app.after_request(_set_cookie)
 
 
 def _check() -> None:
@@ -101,16 +125,38 @@ def _check() -> None:
         csrf.protect()
 
 
+def _set_cookie(response: Response) -> Response:
+    if "cookie" not in g:
+        return response
+    options: dict[str, Any] = {
+        "path": "/",
+        "secure": _settings().web.over_https,
+        "httponly": True,
+        "samesite": "Lax",
+    }
+    if g.cookie is None:
+        response.delete_cookie(cookie_name(), **options)
+    else:
+        plain, lasts_s = g.cookie
+        response.set_cookie(cookie_name(), plain, max_age=lasts_s, **options)
+    return response
+
+
 def _has_bearer() -> bool:
     return "Authorization" in request.headers
 
 
 def _bearer() -> Actor | None:
+    """Who holds the token. Bad ones are counted by where they come from; good ones always pass, since a
+    whole lab shares an address and one wrong program must not stop the others.
+    """
     scheme, _, plain = request.headers["Authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not plain.strip():
-        return None
-    found = find_token(db.session(), plain.strip(), utc_now())
+    found = None
+    if scheme.lower() == "bearer" and plain.strip():
+        found = find_token(db.session(), plain.strip(), utc_now())
     if found is None:
+        with writing() as session:
+            limits.attempt(session, [address_key(request.remote_addr, "token")], utc_now())
         return None
     _remember_use(found)
     return found.actor
@@ -124,13 +170,27 @@ def _remember_use(bearer: Bearer) -> None:
 
 
 def _session_actor() -> Actor | None:
-    return current_user.actor if current_user.is_authenticated else None
-
-
-def _load(user_id: str) -> SignedIn | None:
-    """The session's member, unless deactivated or given a new password since."""
-    member_id, _, fingerprint = user_id.partition(".")
-    found = signed_in(db.session(), int(member_id)) if member_id.isdecimal() else None
-    if found is None or found[1] != fingerprint:
+    plain = request.cookies.get(cookie_name())
+    now = utc_now()
+    found = present(db.session(), plain, now) if plain else None
+    g.present = found
+    if found is None:
         return None
-    return SignedIn(*found)
+    if found.seen_at < now - sessions.SEEN_GRAIN:
+        sessions.seen(db.session(), found.session_id, request.remote_addr, now)
+        db.session.commit()
+    return found.actor
+
+
+def _forget_actor() -> None:
+    g.pop("actor", None)
+    g.pop("present", None)
+
+
+def _lengths() -> Lengths:
+    has = _settings().signin
+    return Lengths(has.session_s, has.idle_s, has.remembered_s, has.remembered_idle_s)
+
+
+def _settings() -> Settings:
+    return cast(Settings, current_app.extensions["fablab.settings"])

@@ -30,6 +30,7 @@ STATUS = {
     Code.CLASH: 409,
     Code.STALE: 409,
     Code.REFUSED: 422,
+    Code.TOO_MANY: 429,
     Code.INTERNAL: 500,
 }
 SIGN_IN_PATH = "/sign-in"
@@ -93,7 +94,10 @@ def _domain_error(error: DomainError) -> Any:
         return redirect(f"{SIGN_IN_PATH}?{urlencode({'next': _page_asked_for()})}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(error)
-    return _answer(status, error.code, error.message, error.refusals, error.alternatives)
+    answer = _answer(status, error.code, error.message, error.refusals, error.alternatives)
+    if error.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _page_asked_for() -> str:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "6c2d803bae21"
 down_revision = "5b1c7f2a9d10"
@@ -15,7 +16,6 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(length=32), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_guess")),
     )
     op.create_index(op.f("ix_guess_last_at"), "guess", ["last_at"], unique=False)
@@ -34,14 +34,19 @@ def upgrade() -> None:
     op.create_table(
         "mail_link",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("member_id", sa.BigInteger(), nullable=False),
+        sa.Column("member_id", sa.BigInteger(), nullable=True),
         sa.Column("purpose", sa.String(length=10), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("pending", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("purpose IN ('verify', 'reset', 'address')", name=op.f("ck_mail_link_purpose")),
+        sa.CheckConstraint(
+            "purpose IN ('verify', 'reset', 'address', 'join')", name=op.f("ck_mail_link_purpose")
+        ),
+        sa.CheckConstraint("(purpose = 'join') = (member_id IS NULL)", name=op.f("ck_mail_link_member")),
+        sa.CheckConstraint("(purpose = 'join') = (pending IS NOT NULL)", name=op.f("ck_mail_link_pending")),
         sa.ForeignKeyConstraint(
             ["member_id"], ["member.id"], name=op.f("fk_mail_link_member_id"), ondelete="CASCADE"
         ),
@@ -50,6 +55,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_mail_link_expires_at"), "mail_link", ["expires_at"], unique=False)
     op.create_index(op.f("ix_mail_link_member_id"), "mail_link", ["member_id"], unique=False)
+    op.create_table(
+        "link_request",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("purpose", sa.String(length=10), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("member_id", sa.BigInteger(), nullable=True),
+        sa.Column("pending", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "purpose IN ('verify', 'reset', 'address', 'join')", name=op.f("ck_link_request_purpose")
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["member.id"], name=op.f("fk_link_request_member_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_request")),
+    )
+    op.create_index(op.f("ix_link_request_member_id"), "link_request", ["member_id"], unique=False)
     op.create_table(
         "passkey",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -104,6 +126,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("idle_s", sa.Integer(), nullable=False),
         sa.Column("address", sa.String(length=45), nullable=False),
         sa.Column("browser", sa.String(length=200), nullable=False),
         sa.ForeignKeyConstraint(
@@ -132,6 +155,8 @@ def downgrade() -> None:
     op.drop_table("provider_identity")
     op.drop_index(op.f("ix_passkey_member_id"), table_name="passkey")
     op.drop_table("passkey")
+    op.drop_index(op.f("ix_link_request_member_id"), table_name="link_request")
+    op.drop_table("link_request")
     op.drop_index(op.f("ix_mail_link_member_id"), table_name="mail_link")
     op.drop_index(op.f("ix_mail_link_expires_at"), table_name="mail_link")
     op.drop_table("mail_link")

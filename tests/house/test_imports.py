@@ -15,7 +15,6 @@ ONE_PLACE = {
     "amqtt": {"fablab/embedded/broker.py"},
     "apscheduler": {"fablab/scheduler.py"},
     "argon2": {"fablab/members/passwords.py"},
-    "flask_login": {"fablab/web/auth.py"},
     "flask_sqlalchemy": {"fablab/web/database.py"},
     "octorest": {"firmware_bridge/drivers/octoprint.py"},
     "paho": {"fablab/mqtt/client.py", "firmware_bridge/publisher.py"},

@@ -16,9 +16,8 @@ from fablab.members.service import (
     add_member,
     add_token,
     revoke_token,
-    set_password,
-    verify_password,
 )
+from fablab.signin.passwords import set_password, verify_password
 from tests.fixtures_cast import PASSWORD, Cast
 
 
@@ -50,12 +49,12 @@ def test_an_account_gets_its_role_and_can_sign_in(session: Session, cast: Cast) 
         "manager",
         utc_now(),
         lab_id=cast.labs["rabat"],
-        password="a" * 12,
     )
+    set_password(session, None, made, "violet tram sugar", utc_now())
     actor = actor_of(session, made)
     assert actor is not None
     assert actor.managed_labs == {cast.labs["rabat"]}
-    found = verify_password(session, "hind@EXAMPLE.org", "a" * 12)
+    found = verify_password(session, "hind@EXAMPLE.org", "violet tram sugar")
     assert found is not None
     assert found.id == made
     assert "member.add" in session.scalars(select(Audit.action)).all()
@@ -92,7 +91,7 @@ def test_an_account_without_password_or_not_active_cannot_sign_in(session: Sessi
 @pytest.mark.parametrize("password", ["short", "x" * 201])
 def test_a_password_has_bounds(session: Session, cast: Cast, password: str) -> None:
     with pytest.raises(DomainError) as refused:
-        set_password(session, cast.members["amina"], password, utc_now())
+        set_password(session, None, cast.members["amina"], password, utc_now())
     assert refused.value.refusals[0].field == "password"
 
 

@@ -12,7 +12,7 @@ from fablab.bookings.models import Booking, BookingChange, Occupancy
 from fablab.errors import DomainError
 from fablab.machines.models import Lab, Machine
 from fablab.members.models import Member, Role
-from fablab.members.service import set_password, verify_password
+from fablab.signin.passwords import set_password, verify_password
 from fablab.sample.load import load
 from fablab.sample.network import LABS, MACHINES
 from fablab.sample.people import CAST, PASSWORD
@@ -157,4 +157,4 @@ def test_the_same_day_gives_the_same_history(session: Session) -> None:
 def test_the_published_password_is_nobody_s_own(session: Session) -> None:
     network = Network(session, NOW)
     with pytest.raises(DomainError, match="published"):
-        set_password(session, network.member.id, PASSWORD, NOW)
+        set_password(session, None, network.member.id, PASSWORD, NOW)

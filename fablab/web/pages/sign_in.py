@@ -8,7 +8,7 @@ from flask import Response as FlaskResponse
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from fablab.members.service import verify_password
+from fablab.signin.passwords import verify_password
 from fablab.web import auth
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
@@ -41,7 +41,7 @@ def signing_in() -> Response | tuple[str, int]:
         with writing() as session:
             member = None if "\0" in email else verify_password(session, email, password)
         if member is not None:
-            auth.sign_in(member.id, remember=bool(request.form.get("remember")))
+            auth.sign_in(member.id, "password", remember=bool(request.form.get("remember")))
             return redirect(_destination(request.form.get("next", "")), 303)
         errors["password"] = ["That address and password do not go together. Check both and try again."]
     page = render_template(

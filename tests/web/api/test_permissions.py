@@ -36,6 +36,7 @@ def test_a_session_writes_only_with_the_pages_token(
     refused = client.post("/api/v1/bookings", json=booking_body())
     assert (refused.status_code, refused.json["code"]) == (400, "csrf")
     assert session.scalar(text("SELECT count(*) FROM booking")) == 0
+    client.get("/")
     with client.session_transaction() as kept:
         raw = kept["csrf_token"]
     token = _signed(client, raw)
@@ -46,12 +47,12 @@ def test_a_session_writes_only_with_the_pages_token(
 def test_a_new_password_ends_old_sessions(
     client: FlaskClient, cast: Cast, sessions: sessionmaker[Session]
 ) -> None:
-    from fablab.members.service import set_password
+    from fablab.signin.passwords import set_password
 
     sign_in(client)
     assert client.get("/api/v1/me").status_code == 200
     with transaction(sessions) as session:
-        set_password(session, cast.members["amina"], "another password", utc_now())
+        set_password(session, None, cast.members["amina"], "violet tram sugar", utc_now())
     assert client.get("/api/v1/me").status_code == 401
 
 
@@ -99,6 +100,7 @@ def test_metrics_do_not_grow_with_what_callers_invent(app: Flask, api: Apis) -> 
 def sign_in(client: FlaskClient) -> None:
     """As a browser does: fetch the form, send it back with its token."""
     page = client.get("/sign-in").text
+    client.get("/")
     with client.session_transaction() as kept:
         raw = kept["csrf_token"]
     assert raw not in page, "the page must carry the signed token only"

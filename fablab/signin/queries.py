@@ -1,0 +1,104 @@
+"""Reads about signing in; every function returns plain records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session
+
+from fablab.members.models import Member
+from fablab.members.queries import actor_from, with_roles
+from fablab.members.rules import Actor
+from fablab.signin.models import SignInSession
+from fablab.signin.rules import digest, same_email
+
+
+@dataclass(frozen=True)
+class Present:
+    """Who a cookie belongs to."""
+
+    actor: Actor
+    session_id: int
+    seen_at: datetime
+    method: str
+    second_factor: bool
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """One browser somebody is signed in with; ``method`` as `fablab.signin.sessions.begin` has it."""
+
+    id: int
+    browser: str
+    address: str
+    method: str
+    second_factor: bool
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a password is checked against."""
+
+    member_id: int
+    password_hash: str | None
+    active: bool
+
+
+def present(session: Session, plain: str, now: datetime) -> Present | None:
+    """The active member whose cookie this is, if the session is not over. One statement."""
+    found = SignInSession
+    rows = (
+        session.execute(
+            with_roles(found.id.label("session_id"), found.seen_at, found.method, found.second_factor)
+            .join(found, found.member_id == Member.id)
+            .where(found.digest == digest(plain), _lasts(now), Member.active)
+        )
+        .mappings()
+        .all()
+    )
+    actor = actor_from(rows)
+    if actor is None:
+        return None
+    row = rows[0]
+    return Present(actor, row["session_id"], row["seen_at"], row["method"], row["second_factor"])
+
+
+def sessions_of(session: Session, member_id: int, now: datetime) -> list[SessionView]:
+    """Where the member is signed in, the one seen last first."""
+    found = SignInSession
+    rows = session.execute(
+        select(
+            found.id,
+            found.browser,
+            found.address,
+            found.method,
+            found.second_factor,
+            found.created_at,
+            found.seen_at,
+            found.expires_at,
+        )
+        .where(found.member_id == member_id, _lasts(now))
+        .order_by(found.seen_at.desc(), found.id.desc())
+    )
+    return [SessionView(*row) for row in rows]
+
+
+def credentials(session: Session, email: str) -> Credentials | None:
+    """What the password of the account with this address is checked against; also of inactive ones."""
+    row = session.execute(
+        select(Member.id, Member.password_hash, Member.active).where(
+            func.lower(Member.email) == same_email(email)
+        )
+    ).one_or_none()
+    return None if row is None else Credentials(*row)
+
+
+def _lasts(now: datetime) -> ColumnElement[bool]:
+    found = SignInSession
+    idle = found.seen_at + func.make_interval(0, 0, 0, 0, 0, 0, found.idle_s)
+    return and_(found.expires_at > now, idle > now)

@@ -1,0 +1,149 @@
+"""Deciding about signing in: how long guessing waits, how long sessions last, what a browser is called."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How often something may be tried: ``free`` times at once, then after a delay that doubles each time.
+
+    After ``forget_s`` without a try it begins anew. A success forgets everything (``clears``), or only the
+    one try it was: whoever guesses others' passwords must not buy tries with a password of their own.
+    """
+
+    free: int
+    first_s: int
+    longest_s: int
+    forget_s: int
+    clears: bool = False
+
+
+DAY_S = 86400
+# By the part of a key before the colon. Whole classes share one address, so addresses get more.
+LIMITS = {
+    "account": Limit(free=5, first_s=2, longest_s=900, forget_s=DAY_S, clears=True),
+    "factor": Limit(free=5, first_s=5, longest_s=900, forget_s=DAY_S, clears=True),
+    "address": Limit(free=50, first_s=1, longest_s=900, forget_s=6 * 3600),
+    "token": Limit(free=20, first_s=1, longest_s=900, forget_s=3600),
+    "mail": Limit(free=3, first_s=300, longest_s=6 * 3600, forget_s=DAY_S),
+    "mails-from": Limit(free=20, first_s=60, longest_s=3600, forget_s=6 * 3600),
+}
+LONGEST_DOUBLING = 30
+
+
+def account_key(email: str) -> str:
+    """Guesses at one account, whether it exists or not."""
+    return f"account:{same_email(email)}"
+
+
+def factor_key(member_id: int) -> str:
+    """Guesses at one member's second factor."""
+    return f"factor:{member_id}"
+
+
+def address_key(address: str | None, kind: str = "address") -> str:
+    """Tries from one place: an IPv4 address, or the /64 of an IPv6 one, which is what a household gets.
+
+    ``kind`` is "address" for passwords and codes, "token" for tokens, "mails-from" for asking for mails.
+    """
+    return f"{kind}:{place(address)}"
+
+
+def mail_key(email: str) -> str:
+    """Mails that strangers can make us send to one address."""
+    return f"mail:{same_email(email)}"
+
+
+def same_email(email: str) -> str:
+    """The address as one account is looked up by it: without blanks around it, in lower case."""
+    return email.strip().lower()
+
+
+def place(address: str | None) -> str:
+    """Where a client sits, as far as it cannot choose among many addresses."""
+    text = (address or "").partition("%")[0]
+    try:
+        found = IPv6Address(text)
+    except AddressValueError:
+        try:
+            return str(IPv4Address(text))
+        except AddressValueError:
+            return "unknown"
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((found, 64), strict=False))
+
+
+def digest(text: str) -> bytes:
+    """SHA-256: what is kept of secrets with 256 random bits, and of keys, which hold people's addresses."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def wait_s(limit: Limit, failures: int, last_at: datetime, now: datetime) -> int:
+    """Whole seconds until the next try is due, 0 when it is due now."""
+    if failures < limit.free or forgotten(limit, last_at, now):
+        return 0
+    doubled = limit.first_s * 2 ** min(failures - limit.free, LONGEST_DOUBLING)
+    due_at = last_at + timedelta(seconds=min(doubled, limit.longest_s))
+    return max(0, math.ceil((due_at - now).total_seconds()))
+
+
+def forgotten(limit: Limit, last_at: datetime, now: datetime) -> bool:
+    """Whether the quiet since the last try was long enough to begin anew."""
+    return now - last_at >= timedelta(seconds=limit.forget_s)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long sessions last, in seconds: altogether, and without being seen; remembered ones longer."""
+
+    session_s: int
+    idle_s: int
+    remembered_s: int
+    remembered_idle_s: int
+
+    def of(self, remember: bool) -> tuple[timedelta, timedelta]:
+        """(altogether, unseen) for a session."""
+        if remember:
+            return timedelta(seconds=self.remembered_s), timedelta(seconds=self.remembered_idle_s)
+        return timedelta(seconds=self.session_s), timedelta(seconds=self.idle_s)
+
+
+# The first that is found wins: Edge and Opera also say Chrome, and Chrome says Safari.
+_PROGRAMS: Sequence[tuple[str, str]] = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("FxiOS", "Firefox"),
+    ("Firefox", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+    ("curl", "curl"),
+    ("python", "Python"),
+)
+_SYSTEMS: Sequence[tuple[str, str]] = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "Mac"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_name(user_agent: str) -> str:
+    """A short name people recognise: "Firefox on Android". Nothing else of the header is kept."""
+    program = next((name for sign, name in _PROGRAMS if sign.lower() in user_agent.lower()), "")
+    system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
+    if program and system:
+        return f"{program} on {system}"
+    return program or (f"A browser on {system}" if system else "An unknown browser")
