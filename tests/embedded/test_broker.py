@@ -228,6 +228,20 @@ def test_a_waiting_session_gets_what_was_said_meanwhile(join: Callable[..., Clie
     assert back.next() == ("fablab/1/tanger/tanger-prusa-1/command", "later")
 
 
+def test_a_bridge_comes_back_under_its_second_account(broker: Broker, join: Callable[..., Client]) -> None:
+    second = (f"{TANGER[0]}.2", "a new password")
+    user = User(hash_password(second[1]), "tanger", "pi-1")
+    bridge = join(TANGER, client_id="pi-1", clean_session=False)
+    assert bridge.subscribe("fablab/1/tanger/+/command")
+    bridge.close()
+    assert not join(RABAT, client_id="pi-1", clean_session=False).accepted, "another's queue"
+    write_credentials(broker.credentials, SERVER_HASH, [*BRIDGES, (second[0], user)])
+    assert wait_until(lambda: join(second, client_id="other").accepted, 5, pause=0.2)
+    join(SERVER).publish("fablab/1/tanger/tanger-prusa-1/command", "kept")
+    back = join(second, client_id="pi-1", clean_session=False)
+    assert back.next() == ("fablab/1/tanger/tanger-prusa-1/command", "kept")
+
+
 def test_new_and_removed_accounts_count_without_a_restart(
     broker: Broker, join: Callable[..., Client]
 ) -> None:

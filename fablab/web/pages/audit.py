@@ -53,7 +53,7 @@ def audit() -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text[:19]) and len(text) < 19
+    return text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0
 
 
 def _end_of(day: str) -> datetime | None:
