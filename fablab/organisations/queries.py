@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from fablab.machines.models import Kind, Lab
@@ -203,63 +203,38 @@ def quotas(session: Session, organisation_id: int) -> list[QuotaView]:
     return [QuotaView(*row) for row in rows]
 
 
-def projects_of(
-    session: Session, member_id: int, *, organisation_id: int | None = None, closed: bool = False
-) -> list[ProjectView]:
+def projects_of(session: Session, member_id: int, *, closed: bool = False) -> list[ProjectView]:
     """A member's own projects and those of the member's organisations, by name.
 
-    Only open ones, of open organisations, unless ``closed``; with ``organisation_id`` only of that one.
+    Only open ones, of open organisations, unless ``closed``.
     """
-    theirs = select(Membership.organisation_id).where(Membership.member_id == member_id)
-    mine = (Project.organisation_id.is_(None)) & (Project.member_id == member_id)
-    query = project_views().where(mine | Project.organisation_id.in_(theirs))
-    if organisation_id is not None:
-        query = query.where(Project.organisation_id == organisation_id)
-    if not closed:
-        query = query.where(Project.closed_at.is_(None), Organisation.closed_at.is_(None))
-    return [ProjectView(*row) for row in session.execute(query.order_by(Project.name, Project.id))]
+    return _projects(session, _bookable_for(member_id), closed)
+
+
+def projects_of_organisation(
+    session: Session, organisation_id: int, *, closed: bool = False
+) -> list[ProjectView]:
+    """An organisation's projects, by name; only open ones unless ``closed``."""
+    return _projects(session, Project.organisation_id == organisation_id, closed)
 
 
 def project(session: Session, project_id: int) -> ProjectView | None:
     """One project, whoever's it is."""
-    row = session.execute(project_views().where(Project.id == project_id)).one_or_none()
+    row = session.execute(_project_views().where(Project.id == project_id)).one_or_none()
     return None if row is None else ProjectView(*row)
 
 
 def project_for_booking(session: Session, project_id: int, member_id: int) -> ProjectView | None:
     """A project the member may book for: open, and an own one or one of an open organisation of theirs."""
-    theirs = select(Membership.organisation_id).where(Membership.member_id == member_id)
-    mine = (Project.organisation_id.is_(None)) & (Project.member_id == member_id)
     row = session.execute(
-        project_views().where(
+        _project_views().where(
             Project.id == project_id,
-            mine | Project.organisation_id.in_(theirs),
+            _bookable_for(member_id),
             Project.closed_at.is_(None),
             Organisation.closed_at.is_(None),
         )
     ).one_or_none()
     return None if row is None else ProjectView(*row)
-
-
-def project_views() -> Select[*tuple[Any, ...]]:
-    """What a ProjectView is made of."""
-    return (
-        select(
-            Project.id,
-            Project.name,
-            Project.filiere,
-            Project.programme,
-            Project.organisation_id,
-            Organisation.slug,
-            Organisation.name,
-            Project.member_id,
-            Member.name,
-            Project.created_at,
-            Project.closed_at,
-        )
-        .outerjoin(Organisation, Organisation.id == Project.organisation_id)
-        .join(Member, Member.id == Project.member_id)
-    )
 
 
 def invitation_views(now: datetime) -> Select[*tuple[Any, ...]]:
@@ -303,4 +278,37 @@ def _organisations() -> Select[*tuple[Any, ...]]:
         Organisation.created_at,
         Organisation.closed_at,
         belong,
+    )
+
+
+def _projects(session: Session, whose: ColumnElement[bool], closed: bool) -> list[ProjectView]:
+    query = _project_views().where(whose).order_by(Project.name, Project.id)
+    if not closed:
+        query = query.where(Project.closed_at.is_(None), Organisation.closed_at.is_(None))
+    return [ProjectView(*row) for row in session.execute(query)]
+
+
+def _bookable_for(member_id: int) -> ColumnElement[bool]:
+    theirs = select(Membership.organisation_id).where(Membership.member_id == member_id)
+    mine = Project.organisation_id.is_(None) & (Project.member_id == member_id)
+    return mine | Project.organisation_id.in_(theirs)
+
+
+def _project_views() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Project.id,
+            Project.name,
+            Project.filiere,
+            Project.programme,
+            Project.organisation_id,
+            Organisation.slug,
+            Organisation.name,
+            Project.member_id,
+            Member.name,
+            Project.created_at,
+            Project.closed_at,
+        )
+        .outerjoin(Organisation, Organisation.id == Project.organisation_id)
+        .join(Member, Member.id == Project.member_id)
     )

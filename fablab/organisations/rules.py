@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from fablab.errors import Refusal
 from fablab.members.rules import Actor
@@ -109,20 +108,3 @@ def slug_of(name: str) -> str:
     """A slug from a name: its Latin letters and digits, or "organisation" where it has none."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-") or "organisation"
-
-
-def period_span(period: str, at: datetime, zone: str) -> tuple[datetime, datetime]:
-    """The local week (from Monday) or month around ``at`` in ``zone``, as [since, until) in UTC.
-
-    A booking counts wholly in the period in which it starts.
-    """
-    tz = ZoneInfo(zone)
-    today = at.astimezone(tz).date()
-    if period == "week":
-        first = today - timedelta(days=today.weekday())
-        after = first + timedelta(days=7)
-    else:
-        first = today.replace(day=1)
-        after = (first + timedelta(days=32)).replace(day=1)
-    since, until = (datetime.combine(day, time(), tz).astimezone(UTC) for day in (first, after))
-    return since, until
