@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,11 +24,15 @@ SHORT_NAMES = {
     "FABLAB_SECRET_KEY": ("web", "secret_key"),
     "FABLAB_BASE_URL": ("web", "base_url"),
     "FABLAB_DATA_DIR": ("data", "dir"),
+    "FABLAB_MAIL_URL": ("mail", "url"),
 }
 
 
 # What stands where a secret should have been put.
 PLACEHOLDERS = ("change", "default", "example", "password", "placeholder", "replace", "secret", "your-")
+
+
+AUDIT_DAYS_LEAST = 366
 
 
 class SettingsError(ValueError):
@@ -125,6 +130,25 @@ class Mqtt:
             return Path(self.ca_file).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"mqtt.ca_file: {self.ca_file} cannot be read: {error}") from None
+
+
+@dataclass(frozen=True)
+class Mail:
+    url: str = field(repr=False)
+    sender: str
+    folder: str
+    timeout_s: int
+    batch: int
+    run_s: int
+    give_up_after_h: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "timeout_s", "batch", "run_s", "give_up_after_h")
+        if self.url and not self.url.startswith(("smtp://", "smtps://")):
+            raise SettingsError("FABLAB_MAIL_URL: must be smtp://user:password@host:port or smtps://...")
+        _, address = parseaddr(self.sender)
+        if "@" not in address.strip("@") or any(not each.isprintable() for each in self.sender):
+            raise SettingsError("mail.sender: must be an address, or a name and <address>")
 
 
 @dataclass(frozen=True)
@@ -237,17 +261,44 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """Days for which things are kept; 0 is for ever."""
+
+    readings_days: int
+    status_changes_days: int
+    dead_letters_days: int
+    job_files_days: int
+    booking_texts_days: int
+    invitations_days: int
+    consents_days: int
+    sessions_days: int
+    mail_links_days: int
+    tokens_days: int
+    mails_days: int
+    guesses_days: int
+    answers_days: int
+    audit_days: int
+
+    def __post_init__(self) -> None:
+        # The table itself lets nobody delete what is younger.
+        if 0 < self.audit_days < AUDIT_DAYS_LEAST:
+            raise SettingsError(f"retention.audit_days: must be at least {AUDIT_DAYS_LEAST}, or 0 for ever")
+
+
+@dataclass(frozen=True)
 class Settings:
     data: Data
     database: Database
     web: Web
     signin: Signin
     mqtt: Mqtt
+    mail: Mail
     bookings: Bookings
     telemetry: Telemetry
     certifications: Certifications
     usage: Usage
     network: Network
+    retention: Retention
     oidc: tuple[Oidc, ...] = ()
 
 
@@ -282,11 +333,13 @@ _SECTIONS: dict[str, Any] = {
     "web": Web,
     "signin": Signin,
     "mqtt": Mqtt,
+    "mail": Mail,
     "bookings": Bookings,
     "telemetry": Telemetry,
     "certifications": Certifications,
     "usage": Usage,
     "network": Network,
+    "retention": Retention,
 }
 
 

@@ -1,0 +1,28 @@
+"""Dates in mails, in the reader's language and the lab's time."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+
+# Western digits in Arabic, as Morocco writes them.
+_LOCALES = {"fr": "fr_MA", "ar": "ar_MA", "en": "en_GB"}
+_DAY = {"fr": "EEEE d MMMM y", "ar": "EEEE d MMMM y", "en": "EEEE d MMMM y"}
+_WHEN = {
+    "fr": "EEEE d MMMM y 'à' HH:mm",
+    "ar": "EEEE d MMMM y 'على الساعة' HH:mm",
+    "en": "EEEE d MMMM y 'at' HH:mm",
+}
+
+
+def format_when(instant: datetime, zone: str, language: str) -> str:
+    """An instant as the lab's clock shows it, for instance "samedi 28 novembre 2026 à 14:30"."""
+    wall = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return format_datetime(wall, _WHEN[language], locale=_LOCALES[language])
+
+
+def format_day(day: date, language: str) -> str:
+    """A day, for instance "samedi 28 novembre 2026"."""
+    return format_date(day, _DAY[language], locale=_LOCALES[language])
