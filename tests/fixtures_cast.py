@@ -35,7 +35,6 @@ CAST: dict[str, tuple[tuple[str, str | None], ...]] = {
     "youssef": (("maker", None),),
     "trainer": (("trainer", "tanger"),),
     "salma": (("manager", "tanger"),),
-    "trainer": (("trainer", "tanger"),),
     "karim": (("manager", "rabat"),),
     "nadia": (("operator", None),),
     "admin": (("admin", None),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import (
     DDL,
@@ -21,9 +22,17 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from fablab.db import Base
+from fablab.members.search import LONGEST, sought
 
 ROLES = ("maker", "trainer", "manager", "operator", "admin")
 ROLES_OF_ONE_LAB = ("trainer", "manager")
+WORDS = "array_to_tsvector(array_remove(string_to_array(sought::text, ' '::text), ''::text))"
+
+
+def _sought(context: Any) -> str:
+    """What a new member is found by."""
+    row = context.get_current_parameters()
+    return sought(row["name"], row["email"])
 
 
 class Member(Base):
@@ -34,6 +43,8 @@ class Member(Base):
         CheckConstraint("language IN ('fr', 'ar', 'en')", name="language"),
         Index("uq_member_email", text("lower(email)"), unique=True),
         Index("ix_member_words", "words", postgresql_using="gin"),
+        # The order of every list of members.
+        Index("ix_member_sought", "sought", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -48,11 +59,11 @@ class Member(Base):
     email_verified_at: Mapped[datetime | None]
     # Set once the person's data is gone; the row stays for the statistics.
     erased_at: Mapped[datetime | None]
-    # Name and address without accents and in lower case, as `fablab.members.search` writes them.
-    sought: Mapped[str] = mapped_column(String(400), default="", server_default="")
-    words: Mapped[str] = mapped_column(
-        TSVECTOR, Computed("to_tsvector('simple'::regconfig, sought)", persisted=True), deferred=True
-    )
+    # Name and address without accents and in lower case, as `fablab.members.search` writes them. Whoever
+    # changes one of them sets this too. In the order of bytes, which is the same on every server.
+    sought: Mapped[str] = mapped_column(String(LONGEST, collation="C"), default=_sought, server_default="")
+    # No parser of the database comes between: a word is what stands between blanks.
+    words: Mapped[str] = mapped_column(TSVECTOR, Computed(WORDS, persisted=True), deferred=True)
 
     roles: Mapped[list[Role]] = relationship(back_populates="member", cascade="all, delete-orphan")
 

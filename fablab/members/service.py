@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, Refusal, not_found
 from fablab.members import audit
-from fablab.members.models import ROLES, ROLES_OF_ONE_LAB, Member, Role, Token
+from fablab.members.models import Member, Role, Token
 from fablab.members.queries import TokenView, token_digest
+from fablab.members.roles import role_refusals
 from fablab.members.rules import Actor
 
 TOKEN_PREFIX = "fab_"  # noqa: S105  (not a secret: it lets scanners recognise a leaked token)
@@ -31,7 +32,7 @@ def add_member(
 
     ``lab_id`` is needed for trainers and managers and refused for the others.
     """
-    refusals = list(_role_refusals(role, lab_id))
+    refusals = role_refusals(role, lab_id)
     email = email.strip()
     if "@" not in email or len(email) > 254:
         refusals.append(Refusal("invalid", "email", f"{email[:60]!r} is not an e-mail address."))
@@ -106,12 +107,3 @@ def revoke_token(session: Session, actor: Actor, token_id: int, now: datetime) -
 def note_token_use(session: Session, token_id: int, now: datetime) -> None:
     """Remember when a token was last seen."""
     session.execute(update(Token).where(Token.id == token_id).values(last_used_at=now))
-
-
-def _role_refusals(role: str, lab_id: int | None) -> list[Refusal]:
-    if role not in ROLES:
-        return [Refusal("invalid", "role", f"The role is one of {', '.join(ROLES)}.")]
-    if (role in ROLES_OF_ONE_LAB) != (lab_id is not None):
-        needs = "needs a lab" if role in ROLES_OF_ONE_LAB else "is for the whole network and takes no lab"
-        return [Refusal("invalid", "lab", f"The role {role} {needs}.")]
-    return []

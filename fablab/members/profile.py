@@ -1,0 +1,87 @@
+"""What is put down about a member: name, language, birth date, address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.members import audit
+from fablab.members.directory import roles_of
+from fablab.members.models import Member
+from fablab.members.rules import (
+    Actor,
+    birth_date_refusal,
+    may_change_birth_date,
+    may_change_member,
+    may_look_up_members,
+)
+from fablab.members.search import sought
+
+LANGUAGES = ("fr", "ar", "en")
+FIELDS = ("name", "language", "birth_on")
+
+
+def change_profile(
+    session: Session, actor: Actor, member_id: int, changes: Mapping[str, Any], now: datetime
+) -> list[str]:
+    """Change what of FIELDS is given and differs; returns which did.
+
+    Raises NOT_FOUND for whoever may not look the member up, NOT_ALLOWED, or REFUSED with all that is wrong.
+    """
+    assert set(changes) <= set(FIELDS), "a field of a profile"
+    member = _seen(session, actor, member_id)
+    roles = roles_of(session, [member_id]).get(member_id, ())
+    if not may_change_member(actor, member_id, roles):
+        raise DomainError(Code.NOT_ALLOWED, "Only administrators change this account.")
+    changed = {name: value for name, value in changes.items() if value != getattr(member, name)}
+    if "birth_on" in changed and not may_change_birth_date(actor, member_id, member.birth_on):
+        raise DomainError(Code.NOT_ALLOWED, "Ask your lab's staff to correct your birth date.")
+    if refusals := _refusals(changed, now):
+        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+    if not changed:
+        return []
+    for name, value in changed.items():
+        setattr(member, name, value.strip() if name == "name" else value)
+    member.sought = sought(member.name, member.email)
+    session.flush()
+    audit.record(
+        session,
+        actor,
+        "member.change",
+        f"member {member_id}",
+        now,
+        ", ".join(sorted(changed)),
+        on_member_id=member_id,
+    )
+    return sorted(changed)
+
+
+def name_refusal(name: str) -> str | None:
+    """What is wrong with a name, as a sentence."""
+    if not name.strip() or len(name) > 120 or not name.isprintable():
+        return "A name of 1 to 120 characters is needed."
+    return None
+
+
+def _seen(session: Session, actor: Actor, member_id: int) -> Member:
+    member = session.scalar(select(Member).where(Member.id == member_id, Member.erased_at.is_(None)))
+    if member is None or not (actor.member_id == member_id or may_look_up_members(actor)):
+        raise not_found("member")
+    return member
+
+
+def _refusals(changed: Mapping[str, Any], now: datetime) -> list[Refusal]:
+    found = []
+    if "name" in changed and (text := name_refusal(changed["name"])):
+        found.append(Refusal("invalid", "name", text))
+    if "language" in changed and changed["language"] not in LANGUAGES:
+        found.append(Refusal("invalid", "language", f"The language is one of {', '.join(LANGUAGES)}."))
+    birth_on: date | None = changed.get("birth_on")
+    if text := birth_date_refusal(birth_on, now):
+        found.append(Refusal("invalid", "birth_on", text))
+    return found
