@@ -28,7 +28,7 @@ class Post(Protocol):
 
 
 class Folder:
-    """Keeps mails as files a mail program opens. Only their owner may read them: links in them open accounts."""
+    """Keeps mails as files a mail program opens. Only we may read them: their links open accounts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

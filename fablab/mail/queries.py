@@ -23,7 +23,7 @@ def server_rests(session: Session, now: datetime) -> bool:
 
 
 def claim_due(session: Session, now: datetime, limit: int) -> Sequence[Mail]:
-    """The mails that are due, longest first, locked until the transaction ends; never those of another sender."""
+    """Mails that are due, longest first, locked until the transaction ends; never those of another sender."""
     return session.scalars(
         select(Mail)
         .where(Mail.sent_at.is_(None), Mail.given_up_at.is_(None), Mail.due_at <= now)

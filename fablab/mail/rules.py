@@ -33,7 +33,7 @@ class Patience:
 
 def wait(attempts: int) -> timedelta:
     """How long a mail waits after that many attempts: a minute, then twice as long each time."""
-    return min(FIRST_WAIT * 2 ** min(max(attempts - 1, 0), 20), LONGEST_WAIT)
+    return min(FIRST_WAIT * int(2 ** min(max(attempts - 1, 0), 20)), LONGEST_WAIT)
 
 
 def rest(waited: timedelta) -> timedelta:

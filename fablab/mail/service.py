@@ -27,8 +27,8 @@ class Recipient:
 def queue(session: Session, template: str, to: Recipient, filling: Mapping[str, str], now: datetime) -> None:
     """Write the mail ``template`` (a file of templates/) into the outbox; it goes once the caller commits.
 
-    ``filling`` has exactly the template's gaps, `link` an absolute address among them. Raises ValueError when it
-    has not: that is a mistake in our program, not in what somebody typed.
+    ``filling`` has exactly the template's gaps, `link` an absolute address among them. Raises ValueError when
+    it has not: that is a mistake in our program, not in what somebody typed.
     """
     wanted = texts.template(template).gaps
     if wanted != filling.keys():

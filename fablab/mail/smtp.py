@@ -1,4 +1,4 @@
-"""The mail server: one connection for several mails, with a deadline on every step and certificates verified."""
+"""The mail server: one connection for several mails, a deadline on every step, certificates verified."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class Connection:
 def connection(server: Server, timeout_s: float) -> Iterator[Connection]:
     """Connect, encrypt, sign in. Raises ServerAwayError when that cannot be done, whatever the reason.
 
-    What goes over a wire is encrypted wherever the server offers it, and a password never goes without. On our
-    own computer there is no wire.
+    What goes over a wire is encrypted wherever the server offers it, and a password never goes without. On
+    our own computer there is no wire.
     """
     try:
         smtp = _open(server, timeout_s)
@@ -115,9 +115,7 @@ def _open(server: Server, timeout_s: float) -> smtplib.SMTP:
             smtp.starttls(context=context)
             smtp.ehlo_or_helo_if_needed()
         elif not server.tls_at_once and server.user and not server.beside_us:
-            raise smtplib.SMTPNotSupportedError(
-                "it offers no STARTTLS, and a password goes nowhere in the clear"
-            )
+            raise smtplib.SMTPNotSupportedError("no STARTTLS, and a password goes nowhere in the clear")
         if server.user:
             smtp.login(server.user, server.secret)
     except BaseException:

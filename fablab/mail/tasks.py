@@ -18,9 +18,9 @@ from fablab.settings import Mail, Settings
 def send_due(session: Session, now: datetime, settings: Settings) -> int:
     """Send what is due, a few mails a run, and say how many went.
 
-    The clock's other tasks wait meanwhile: a run ends after `mail.run_s` and one step of the server at most, and
-    a server that did not answer is left alone for a while. A mail is marked in the transaction that sent it; if the
-    process dies between the server's yes and the commit, it goes twice, with one Message-ID.
+    The clock's other tasks wait meanwhile: a run begins no mail after `mail.run_s`, and a server that did not
+    answer is left alone for a while. A mail is marked in the transaction that sent it; should the process die
+    between the server's yes and the commit, it goes twice, with one Message-ID.
     """
     limits = settings.mail
     if not (limits.url or limits.folder) or server_rests(session, now):

@@ -1,7 +1,7 @@
 """What our mails say: one file for each in templates/, in three languages, and how its gaps are filled.
 
-A text knows gaps like {link} and nothing else: no expressions, no attributes. Whatever fills them is shown as it
-is and never read for gaps again.
+A text knows gaps like {link} and nothing else: no expressions, no attributes. Whatever fills them is shown as
+it is and never read for gaps again.
 """
 
 from __future__ import annotations
