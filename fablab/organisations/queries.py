@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from fablab.machines.models import Kind, Lab
 from fablab.members.models import Member
 from fablab.organisations.models import Invitation, Membership, Organisation, Project, Quota
 from fablab.organisations.rules import OUTSIDE, Standing
+
+_inviter = aliased(Member, name="inviter")
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,6 @@ def project_for_booking(session: Session, project_id: int, member_id: int) -> Pr
 
 def invitation_views(now: datetime) -> Select[*tuple[Any, ...]]:
     """What an InvitationView is made of: invitations that can still be accepted."""
-    by = select(Member.name).where(Member.id == Invitation.invited_by_id).scalar_subquery()
     return (
         select(
             Invitation.id,
@@ -248,11 +249,12 @@ def invitation_views(now: datetime) -> Select[*tuple[Any, ...]]:
             Organisation.name,
             Invitation.email,
             Invitation.owner,
-            by,
+            _inviter.name,
             Invitation.created_at,
             Invitation.expires_at,
         )
         .join(Organisation, Organisation.id == Invitation.organisation_id)
+        .join(_inviter, _inviter.id == Invitation.invited_by_id)
         .where(
             Invitation.accepted_at.is_(None),
             Invitation.withdrawn_at.is_(None),

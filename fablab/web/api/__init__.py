@@ -6,11 +6,40 @@ from flask import Flask
 from flask_smorest import Api
 
 from fablab import __version__
-from fablab.web.api import audit, bookings, calendars, docs, labs, machines, me, stream, usage, utilisation
+from fablab.web.api import (
+    audit,
+    bookings,
+    calendars,
+    catalogue,
+    docs,
+    invitations,
+    labs,
+    machines,
+    me,
+    organisations,
+    projects,
+    stream,
+    usage,
+    utilisation,
+)
 from fablab.web.api.base import PREFIX, IdConverter, SlugConverter
 from fablab.web.schemas.base import Cursor, Duration, Instant
 
-PARTS = (labs, machines, calendars, bookings, usage, utilisation, stream, me, audit)
+PARTS = (
+    labs,
+    machines,
+    calendars,
+    bookings,
+    usage,
+    utilisation,
+    stream,
+    me,
+    audit,
+    organisations,
+    invitations,
+    projects,
+    catalogue,
+)
 
 
 def init_app(app: Flask) -> None:

@@ -1,0 +1,260 @@
+"""What was booked and used in an organisation's name; its members' private bookings never count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from fablab.bookings.models import Booking
+from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES
+from fablab.bookings.rules_quota import periods
+from fablab.machines.models import Lab, Machine
+from fablab.machines.rules import Span
+from fablab.members.models import Member
+from fablab.organisations.models import Membership, Project
+from fablab.organisations.queries import QuotaView, quotas
+from fablab.organisations.rules import PERIODS
+
+
+@dataclass(frozen=True)
+class OrganisationBooking:
+    """A booking made in an organisation's name. ``belongs``: whose it is still belongs to it.
+
+    ``project`` is named only where it is the organisation's: a member's own projects are private.
+    """
+
+    id: int
+    machine_slug: str
+    machine_name: str
+    lab_slug: str
+    lab_name: str
+    zone: str
+    member_id: int
+    member_name: str
+    belongs: bool
+    starts_at: datetime
+    ends_at: datetime
+    state: str
+    head_count: int
+    project: str | None
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """Sums of bookings that took machines' time, and of what was done in them. Seconds and watt-hours.
+
+    ``used_s`` is how long machines were in use in those bookings, overruns with them; ``energy_wh`` is None
+    where no machine has a meter.
+    """
+
+    bookings: int
+    missed: int
+    booked_s: float
+    used_s: float
+    energy_wh: float | None
+    jobs: int
+    jobs_finished: int
+    jobs_failed: int
+
+
+NOTHING = Consumed(0, 0, 0.0, 0.0, None, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Consumption:
+    """The same bookings summed up four times; months by their first day, kinds and members by name."""
+
+    total: Consumed
+    by_month: Sequence[tuple[date, Consumed]]
+    by_kind: Sequence[tuple[str, str, Consumed]]
+    by_member: Sequence[tuple[int, str, Consumed]]
+
+
+@dataclass(frozen=True)
+class QuotaUse:
+    """A quota, its present period [since, until), and the seconds booked in it so far."""
+
+    quota: QuotaView
+    since: datetime
+    until: datetime
+    booked_s: int
+
+    @property
+    def left_s(self) -> int:
+        return max(0, self.quota.limit_s - self.booked_s)
+
+
+def organisation_bookings(
+    session: Session,
+    organisation_id: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: tuple[datetime, int] | None = None,
+    newest_first: bool = True,
+    limit: int = 50,
+) -> list[OrganisationBooking]:
+    """Bookings in the organisation's name that overlap [since, until), in any state; latest start first.
+
+    ``before`` is the (starts_at, id) of the last one read. One statement.
+    """
+    query: Select[*tuple[Any, ...]] = (
+        select(
+            Booking.id,
+            Machine.slug,
+            Machine.name,
+            Lab.slug,
+            Lab.name_en,
+            Booking.zone,
+            Booking.member_id,
+            Member.name,
+            Membership.member_id.is_not(None),
+            Booking.starts_at,
+            Booking.ends_at,
+            Booking.state,
+            Booking.head_count,
+            Project.name,
+        )
+        .join(Machine, Machine.id == Booking.machine_id)
+        .join(Lab, Lab.id == Booking.lab_id)
+        .join(Member, Member.id == Booking.member_id)
+        .outerjoin(
+            Membership,
+            (Membership.organisation_id == organisation_id) & (Membership.member_id == Booking.member_id),
+        )
+        .outerjoin(Project, (Project.id == Booking.project_id) & (Project.organisation_id == organisation_id))
+        .where(Booking.organisation_id == organisation_id)
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(Booking.ends_at > since)
+    if until is not None:
+        query = query.where(Booking.starts_at < until)
+    if before is not None:
+        query = query.where(tuple_(Booking.starts_at, Booking.id) < before)
+    order = (Booking.starts_at.desc(), Booking.id.desc()) if newest_first else (Booking.starts_at, Booking.id)
+    return [OrganisationBooking(*row) for row in session.execute(query.order_by(*order))]
+
+
+def consumption(session: Session, organisation_id: int, first: date, last: date) -> Consumption:
+    """What the organisation's bookings that start from ``first`` to ``last`` (local days) came to.
+
+    Work counts in the month in which its booking starts. One statement, however many bookings.
+    """
+    rows = session.execute(
+        _SUMS,
+        {
+            "organisation": organisation_id,
+            "states": list(COUNTED_STATES),
+            "first": datetime.combine(first, time()),
+            "after": datetime.combine(last, time()) + timedelta(days=1),
+        },
+    )
+    total = NOTHING
+    months: list[tuple[date, Consumed]] = []
+    kinds: list[tuple[str, str, Consumed]] = []
+    members: list[tuple[int, str, Consumed]] = []
+    for month, kind, kind_name, member_id, member_name, *sums in rows:
+        sum_ = Consumed(*sums)
+        if month is not None:
+            months.append((month, sum_))
+        elif kind is not None:
+            kinds.append((kind, kind_name, sum_))
+        elif member_id is not None:
+            members.append((member_id, member_name, sum_))
+        else:
+            total = sum_
+    return Consumption(
+        total,
+        sorted(months, key=lambda each: each[0]),
+        sorted(kinds, key=lambda each: each[1]),
+        sorted(members, key=lambda each: (each[1], each[0])),
+    )
+
+
+def quota_use(session: Session, organisation_id: int, now: datetime) -> list[QuotaUse]:
+    """Each quota with what is booked in its present period, as the rule counts that refuses a booking.
+
+    Two statements. Missed bookings count: nobody else could have that time.
+    """
+    held = quotas(session, organisation_id)
+    if not held:
+        return []
+    instant = Span(now, now + timedelta(seconds=1))
+    spans = {period: periods(instant, held[0].zone, period)[0] for period in PERIODS}
+    sums = [
+        func.sum(
+            func.extract(
+                "epoch",
+                func.least(Booking.ends_at, span.ends_at) - func.greatest(Booking.starts_at, span.starts_at),
+            )
+        ).filter(Booking.starts_at < span.ends_at, Booking.ends_at > span.starts_at)
+        for span in spans.values()
+    ]
+    rows = session.execute(
+        select(Machine.kind_id, *sums)
+        .join(Machine, Machine.id == Booking.machine_id)
+        .where(
+            Booking.organisation_id == organisation_id,
+            Booking.state.in_(HOLDING_STATES),
+            Booking.ends_at > min(span.starts_at for span in spans.values()),
+            Booking.starts_at < max(span.ends_at for span in spans.values()),
+        )
+        .group_by(Machine.kind_id)
+    )
+    booked = {(kind_id, period): s for kind_id, *each in rows for period, s in zip(spans, each, strict=True)}
+    return [
+        QuotaUse(
+            each,
+            spans[each.period].starts_at,
+            spans[each.period].ends_at,
+            int(
+                sum(
+                    seconds or 0
+                    for (kind_id, period), seconds in booked.items()
+                    if period == each.period and each.kind_id in (None, kind_id)
+                )
+            ),
+        )
+        for each in held
+    ]
+
+
+# Every booking once with its machine's work, then the same rows added up by month, kind, member and all.
+_SUMS = text(
+    """
+WITH made AS (
+  SELECT b.id, CAST(date_trunc('month', b.local_starts) AS date) AS month,
+         k.slug AS kind, k.name_en AS kind_name, m.id AS member_id, m.name AS member_name,
+         b.state = 'missed' AS missed, extract(epoch FROM b.ends_at - b.starts_at) AS booked_s
+  FROM booking b
+  JOIN machine ON machine.id = b.machine_id
+  JOIN kind k ON k.id = machine.kind_id
+  JOIN member m ON m.id = b.member_id
+  WHERE b.organisation_id = :organisation AND b.state = ANY(CAST(:states AS text[]))
+        AND b.local_starts >= :first AND b.local_starts < :after
+), used AS (
+  SELECT s.booking_id, sum(s.energy_wh) AS energy_wh,
+         sum(extract(epoch FROM coalesce(s.ended_at, s.counted_at) - s.started_at)) AS used_s
+  FROM usage_session s WHERE s.booking_id IN (SELECT id FROM made) GROUP BY s.booking_id
+), done AS (
+  SELECT j.booking_id, count(*) AS jobs, count(*) FILTER (WHERE j.outcome = 'finished') AS finished,
+         count(*) FILTER (WHERE j.outcome = 'failed') AS failed
+  FROM job j WHERE j.booking_id IN (SELECT id FROM made) GROUP BY j.booking_id
+)
+SELECT month, kind, kind_name, member_id, member_name,
+       count(*), count(*) FILTER (WHERE missed), CAST(coalesce(sum(booked_s), 0) AS double precision),
+       CAST(coalesce(sum(used_s), 0) AS double precision), sum(energy_wh),
+       CAST(coalesce(sum(jobs), 0) AS integer), CAST(coalesce(sum(finished), 0) AS integer),
+       CAST(coalesce(sum(failed), 0) AS integer)
+FROM made
+LEFT JOIN used ON used.booking_id = made.id
+LEFT JOIN done ON done.booking_id = made.id
+GROUP BY GROUPING SETS ((month), (kind, kind_name), (member_id, member_name), ())
+"""
+)

@@ -1,0 +1,87 @@
+"""Invitations into organisations: sent by owners, answered by whoever has the address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from fablab.clock import utc_now
+from fablab.organisations import invitations
+from fablab.organisations.queries import invitations_for, open_invitations
+from fablab.organisations.visibility import visible_to_owners
+from fablab.web.api.base import Blueprint, session, settings
+from fablab.web.auth import current_actor
+from fablab.web.idempotency import writes
+from fablab.web.schemas import organisations as shape
+from fablab.web.schemas.base import page_of
+
+blueprint = Blueprint("invitations", "Invitations into organisations")
+InvitationPage = page_of(shape.InvitationOut, "InvitationPage")
+
+
+@blueprint.get("/organisations/<slug:organisation>/invitations")
+@blueprint.response(200, InvitationPage)
+def list_invitations(organisation: str) -> dict[str, Any]:
+    """Invitations nobody has answered yet, for its owners."""
+    found, _ = visible_to_owners(session(), current_actor(), organisation)
+    return {"items": open_invitations(session(), found.id, utc_now()), "next": None}
+
+
+@blueprint.post("/organisations/<slug:organisation>/invitations")
+@writes
+@blueprint.arguments(shape.InvitationIn)
+@blueprint.response(201, shape.InvitationOut)
+def post_invitation(body: dict[str, Any], organisation: str) -> Any:
+    """Invite an address by mail. The answer does not tell whether it has an account."""
+    return invitations.invite(
+        session(),
+        current_actor(),
+        organisation,
+        body["email"],
+        utc_now(),
+        base_url=settings().web.base_url,
+        owner=body["owner"],
+    )
+
+
+@blueprint.delete("/organisations/<slug:organisation>/invitations/<id:invitation_id>")
+@writes
+@blueprint.response(204)
+def delete_invitation(organisation: str, invitation_id: int) -> Response:
+    """Take an invitation back; its link no longer works."""
+    invitations.withdraw(session(), current_actor(), organisation, invitation_id, utc_now())
+    return Response(status=204)
+
+
+@blueprint.get("/me/invitations")
+@blueprint.response(200, InvitationPage)
+def list_own() -> dict[str, Any]:
+    """Invitations to one's own confirmed address."""
+    return {"items": invitations_for(session(), current_actor().member_id, utc_now()), "next": None}
+
+
+@blueprint.post("/me/invitations/<id:invitation_id>/acceptance")
+@writes
+@blueprint.response(201, shape.InvitationOut)
+def post_acceptance(invitation_id: int) -> Any:
+    """Join the organisation."""
+    return invitations.accept(session(), current_actor(), invitation_id, utc_now())
+
+
+@blueprint.post("/invitations/acceptance")
+@writes
+@blueprint.arguments(shape.SecretIn)
+@blueprint.response(201, shape.InvitationOut)
+def post_acceptance_by_secret(body: dict[str, Any]) -> Any:
+    """Join by the secret in a mail's link, with the account that has the address it was sent to."""
+    return invitations.accept_by_secret(session(), current_actor(), body["secret"], utc_now())
+
+
+@blueprint.delete("/me/invitations/<id:invitation_id>")
+@writes
+@blueprint.response(204)
+def delete_own(invitation_id: int) -> Response:
+    """Say no."""
+    invitations.decline(session(), current_actor(), invitation_id, utc_now())
+    return Response(status=204)
