@@ -271,11 +271,8 @@ class Retention:
     booking_texts_days: int
     invitations_days: int
     consents_days: int
-    sessions_days: int
-    mail_links_days: int
     tokens_days: int
     mails_days: int
-    guesses_days: int
     answers_days: int
     audit_days: int
 

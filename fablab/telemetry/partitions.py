@@ -1,4 +1,4 @@
-"""Monthly partitions of `reading`: made ahead."""
+"""Monthly partitions of `reading`: made ahead, and dropped whole once nobody needs them."""
 
 from __future__ import annotations
 
@@ -47,6 +47,19 @@ def make_partitions(session: Session, now: datetime, settings: Telemetry) -> lis
     return made
 
 
+def drop_partitions(session: Session, before: datetime) -> list[str]:
+    """Drop the months that end at or before this instant; returns their names.
+
+    Waits five seconds at most for whoever reads them: ingest would wait behind it.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    session.execute(text("SET LOCAL lock_timeout = '5s'"))
+    past = sorted(name for name in _partitions(session) if _next(_first(name)) <= before)
+    for name in past:
+        session.execute(text(f"DROP TABLE {name}"))
+    return past
+
+
 def _partitions(session: Session) -> set[str]:
     return set(
         session.scalars(
@@ -60,6 +73,10 @@ def _partitions(session: Session) -> set[str]:
 
 def _name(first: datetime) -> str:
     return f"reading_{first:%Y%m}"
+
+
+def _first(name: str) -> datetime:
+    return datetime.strptime(name, "reading_%Y%m").replace(tzinfo=UTC)
 
 
 def _next(first: datetime) -> datetime:

@@ -58,6 +58,10 @@ def test_the_file_and_the_types_name_the_same_settings() -> None:
         ({"FABLAB_WEB__STREAM_HEARTBEAT_S": "0"}, "web.stream_heartbeat_s: must be at least 1"),
         ({"FABLAB_DATABASE__POOL_SIZE": "0"}, "database.pool_size: must be at least 1"),
         ({"FABLAB_BOOKINGS__MIN_S": "0"}, "bookings.min_s: must be at least 1"),
+        (
+            {"FABLAB_RETENTION__AUDIT_DAYS": "365"},
+            "retention.audit_days: must be at least 366, or 0 for ever",
+        ),
         ({"FABLAB_BOOKINGS__MIN_S": "90000"}, "bookings.min_s: must not be more than bookings.max_s (86400)"),
         ({"FABLAB_CONFIG": "/nowhere/fablab.toml"}, "/nowhere/fablab.toml: cannot be read"),
     ],

@@ -27,8 +27,6 @@ from fablab.telemetry.tasks import make_reading_partitions
 from fablab.utilisation.models import MachineHour
 from fablab.utilisation.service import roll_up
 from fablab.utilisation.tasks import roll_up_days, roll_up_recent
-from fablab.web.models import Idempotency
-from fablab.web.tasks import delete_old_answers
 from tests.support.database import plain
 from tests.support.network import Network
 
@@ -67,13 +65,13 @@ def test_every_task_is_declared_once_with_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("section", "says"),
     [
-        ('task = "fablab.web.tasks:delete_old_answers"\nevery_s = 5', "sentence"),
-        ('what = "A."\ntask = "fablab.web.tasks:delete_old_answers"', "every_s or daily_at"),
-        ('what = "A."\ntask = "fablab.web.tasks:delete_old_answers"\nevery_s = 0', "whole number"),
-        ('what = "A."\ntask = "fablab.web.tasks:delete_old_answers"\ndaily_at = "25:00"', "HH:MM"),
-        ('what = "A."\ntask = "fablab.web.tasks:unknown"\nevery_s = 5', "there is no"),
+        ('task = "fablab.bookings.tasks:close_past_bookings"\nevery_s = 5', "sentence"),
+        ('what = "A."\ntask = "fablab.bookings.tasks:close_past_bookings"', "every_s or daily_at"),
+        ('what = "A."\ntask = "fablab.bookings.tasks:close_past_bookings"\nevery_s = 0', "whole number"),
+        ('what = "A."\ntask = "fablab.bookings.tasks:close_past_bookings"\ndaily_at = "25:00"', "HH:MM"),
+        ('what = "A."\ntask = "fablab.bookings.tasks:unknown"\nevery_s = 5', "there is no"),
         ('what = "A."\ntask = "os:system"\nevery_s = 5', "fablab.<domain>.tasks"),
-        ('what = "A."\ntask = "fablab.web.tasks:delete_old_answers"\nevery_s = 5\nand = 1', "only"),
+        ('what = "A."\ntask = "fablab.bookings.tasks:close_past_bookings"\nevery_s = 5\nand = 1', "only"),
     ],
 )
 def test_a_section_that_cannot_be_used_is_named(tmp_path: Path, section: str, says: str) -> None:
@@ -139,17 +137,6 @@ def test_partitions_are_made_ahead(session: Session, settings: Settings) -> None
     partition = text("SELECT to_regclass('reading_202702') IS NOT NULL")
     assert session.scalar(partition) is True
     session.rollback()
-
-
-def test_answers_are_kept_for_a_day(session: Session, settings: Settings) -> None:
-    member = Network(session, NOW).member
-    for key, age in (("old", 25), ("new", 23)):
-        session.add(
-            Idempotency(member_id=member.id, key=key, digest="0" * 64, created_at=NOW - timedelta(hours=age))
-        )
-    session.flush()
-    assert delete_old_answers(session, NOW, settings) == 1
-    assert session.scalars(select(Idempotency.key)).all() == ["new"]
 
 
 # ---- who runs them
