@@ -43,6 +43,8 @@ class Certification(Base):
     last_used_at: Mapped[datetime | None]
     suspended_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    # The expiry the member has been reminded of: each is told of once.
+    reminded_for: Mapped[date | None]
     # What the certificate's public page is asked for: long enough that nobody guesses one.
     code: Mapped[str] = mapped_column(String(32), unique=True)
 
@@ -78,6 +80,7 @@ class Training(Base):
         CheckConstraint("ends_at > starts_at", name="span"),
         CheckConstraint("places BETWEEN 1 AND 500", name="places"),
         Index("ix_training_lab_id_starts_at", "lab_id", "starts_at"),
+        Index("ix_training_starts_at", "starts_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

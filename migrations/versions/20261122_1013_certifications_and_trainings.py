@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("suspended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reminded_for", sa.Date(), nullable=True),
         sa.Column("code", sa.String(length=32), nullable=False),
         sa.CheckConstraint(
             "(kind_id IS NULL) <> (machine_id IS NULL)", name=op.f("ck_certification_one_thing")
@@ -74,6 +75,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_training")),
     )
     op.create_index("ix_training_lab_id_starts_at", "training", ["lab_id", "starts_at"], unique=False)
+    op.create_index("ix_training_starts_at", "training", ["starts_at"], unique=False)
     op.create_table(
         "certification_change",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -131,6 +133,7 @@ def downgrade() -> None:
     op.drop_table("enrolment")
     op.drop_index(op.f("ix_certification_change_certification_id"), table_name="certification_change")
     op.drop_table("certification_change")
+    op.drop_index("ix_training_starts_at", table_name="training")
     op.drop_index("ix_training_lab_id_starts_at", table_name="training")
     op.drop_table("training")
     op.drop_index("uq_certification", table_name="certification")
