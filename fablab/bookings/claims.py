@@ -10,16 +10,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.orm import Session
 
+from fablab.bookings.facts import LONGEST_DAYS, BookingRequest, Claim, Policy
 from fablab.bookings.free import Room, first_free
-from fablab.bookings.rules import BookingFacts, BookingRequest, Claim, Policy
 from fablab.errors import Alternative
-from fablab.machines.queries import MachineView, machine_by_slug, machines
-from fablab.machines.rules import Span, covers, open_spans
+from fablab.machines.queries import MachineView, machines
+from fablab.machines.rules import Span, open_spans, supervised_spans
 
 # Alternatives are looked for this far beyond the wanted start.
 SEARCH_DAYS = 14
-# Spans longer than this are never looked at in detail.
-LONGEST_DAYS = 60
 
 _CLAIMS = text(
     """
@@ -44,9 +42,11 @@ _CLAIM_UNIT = text(
         RETURNING booking_id
     ), stored AS (
         INSERT INTO booking (id, machine_id, lab_id, member_id, created_by_id, starts_at, ends_at, zone,
-                             local_starts, local_ends, state, purpose, created_at)
+                             local_starts, local_ends, state, purpose, created_at,
+                             organisation_id, project_id, head_count)
         SELECT booking_id, :machine, :lab, :member, :actor, :starts, :ends, :zone,
-               :local_starts, :local_ends, 'confirmed', :purpose, :now
+               :local_starts, :local_ends, 'confirmed', :purpose, :now,
+               CAST(:organisation AS bigint), CAST(:project AS bigint), :heads
         FROM claim
     )
     INSERT INTO booking_change (booking_id, at, made_by, member_id, to_state, reason)
@@ -56,39 +56,24 @@ _CLAIM_UNIT = text(
 )
 
 
+_LIST = text(
+    """
+    INSERT INTO participant (booking_id, name, member_id)
+    SELECT :booking, name, member_id
+    FROM unnest(CAST(:names AS text[]), CAST(:members AS bigint[])) AS listed(name, member_id)
+    """
+)
+
+
 @dataclass(frozen=True)
-class Gathered:
-    """The facts of a request and the machine they are about."""
+class Party:
+    """Whom a booking is for, who makes it, and in whose name: members', organisation's and project's ids."""
 
-    machine: MachineView
-    facts: BookingFacts
-
-
-def gather_facts(session: Session, request: BookingRequest, now: datetime) -> Gathered | None:
-    """What must be known to decide on the request, or None when there is no such machine. Two statements."""
-    machine = machine_by_slug(session, request.machine)
-    if machine is None:
-        return None
-    return Gathered(machine, facts_about(session, machine, request, now))
-
-
-def facts_about(
-    session: Session, machine: MachineView, request: BookingRequest, now: datetime
-) -> BookingFacts:
-    """The facts of a request for a machine that is known already. One statement."""
-    span = Span(request.starts_at, request.ends_at)
-    in_order = span.starts_at < span.ends_at
-    # Nobody asks in earnest for longer, and two centuries of opening hours take a second to lay out.
-    sane = in_order and span.ends_at - span.starts_at <= timedelta(days=LONGEST_DAYS)
-    hours = open_spans(machine.openings, machine.zone, *_day_around(span)) if sane else []
-    return BookingFacts(
-        now=now,
-        zone=machine.zone,
-        active=machine.active,
-        open_throughout=machine.unattended or covers(hours, span),
-        unit_ids=machine.unit_ids,
-        claims=tuple(clashes(session, machine, span.starts_at, span.ends_at)) if in_order else (),
-    )
+    member_id: int
+    actor_id: int
+    organisation_id: int | None = None
+    project_id: int | None = None
+    head_count: int = 1
 
 
 def clashes(session: Session, machine: MachineView, starts_at: datetime, ends_at: datetime) -> list[Claim]:
@@ -108,8 +93,7 @@ def claim_unit(
     machine: MachineView,
     unit_id: int,
     request: BookingRequest,
-    member_id: int,
-    actor_id: int,
+    party: Party,
     now: datetime,
 ) -> int | None:
     """Store the booking, its claim and its first change in one statement; None when somebody else was faster.
@@ -122,8 +106,11 @@ def claim_unit(
         "machine": machine.id,
         "lab": machine.lab_id,
         "unit": unit_id,
-        "member": member_id,
-        "actor": actor_id,
+        "member": party.member_id,
+        "actor": party.actor_id,
+        "organisation": party.organisation_id,
+        "project": party.project_id,
+        "heads": party.head_count,
         "claim_starts": request.starts_at - timedelta(seconds=machine.setup_s),
         "claim_ends": request.ends_at + timedelta(seconds=machine.cleanup_s),
         "starts": request.starts_at,
@@ -138,6 +125,13 @@ def claim_unit(
     return booking_id
 
 
+def list_participants(session: Session, booking_id: int, listed: Sequence[tuple[str, int | None]]) -> None:
+    """Write down who comes along: what the leader wrote of each, and the account behind it."""
+    if listed:
+        names, member_ids = zip(*listed, strict=True)
+        session.execute(_LIST, {"booking": booking_id, "names": list(names), "members": list(member_ids)})
+
+
 def alternatives(
     session: Session,
     machine: MachineView,
@@ -145,10 +139,13 @@ def alternatives(
     ends_at: datetime,
     now: datetime,
     policy: Policy,
+    *,
+    supervised: bool = False,
 ) -> list[Alternative]:
     """The next free spans of the same length: this machine's own, then those of its kind, same lab first.
 
-    None that the policy would refuse. Two statements, however many machines there are.
+    None that the policy would refuse; with ``supervised`` only while staff are there. Two statements, however
+    many machines there are.
     """
     length = ends_at - starts_at
     longest = min(timedelta(seconds=policy.max_s), timedelta(days=LONGEST_DAYS))
@@ -167,10 +164,10 @@ def alternatives(
     hours: dict[int, Sequence[tuple[datetime, datetime]]] = {}
     found = []
     for each in same_kind:
-        if not each.unattended and each.lab_id not in hours:
-            spans = open_spans(each.openings, each.zone, first, last + length)
-            hours[each.lab_id] = [(span.starts_at, span.ends_at) for span in spans]
-        start = _first_free(each, taken, hours.get(each.lab_id), length, first, last)
+        bound = supervised or not each.unattended
+        if bound and each.lab_id not in hours:
+            hours[each.lab_id] = _hours(each, Span(first, last + length), supervised)
+        start = _first_free(each, taken, hours[each.lab_id] if bound else None, length, first, last)
         if start is not None:
             order = (each.id != machine.id, each.lab_id != machine.lab_id, start, each.slug)
             zone = ZoneInfo(each.zone)
@@ -182,12 +179,19 @@ def alternatives(
 
 
 def first_start(
-    session: Session, machine: MachineView, length: timedelta, first: datetime, last: datetime
+    session: Session,
+    machine: MachineView,
+    length: timedelta,
+    first: datetime,
+    last: datetime,
+    *,
+    supervised: bool = False,
 ) -> datetime | None:
     """The first whole minute in [first, last] at which the machine has room for this length, or None."""
     margin = timedelta(seconds=machine.setup_s + machine.cleanup_s)
-    spans = open_spans(machine.openings, machine.zone, *_day_around(Span(first, last + length)))
-    hours = [(span.starts_at, span.ends_at) for span in spans]
+    hours = None
+    if supervised or not machine.unattended:
+        hours = _hours(machine, day_around(Span(first, last + length)), supervised)
     by_unit: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in machine.unit_ids}
     for claim in claims(session, machine.unit_ids, first - margin, last + length + margin):
         by_unit[claim.unit_id].append((claim.starts_at, claim.ends_at))
@@ -213,9 +217,9 @@ def _first_free(
     first: datetime,
     last: datetime,
 ) -> datetime | None:
-    open_hours = None if machine.unattended else hours
+    """``hours`` None: it may run, and be booked, at any."""
     return first_free(
-        [Room(taken[unit], open_hours) for unit in machine.unit_ids],
+        [Room(taken[unit], hours) for unit in machine.unit_ids],
         length,
         timedelta(seconds=machine.setup_s),
         timedelta(seconds=machine.cleanup_s),
@@ -224,6 +228,13 @@ def _first_free(
     )
 
 
-def _day_around(span: Span) -> tuple[datetime, datetime]:
+def _hours(machine: MachineView, within: Span, supervised: bool) -> list[tuple[datetime, datetime]]:
+    spans = (supervised_spans if supervised else open_spans)(
+        machine.openings, machine.zone, within.starts_at, within.ends_at
+    )
+    return [(span.starts_at, span.ends_at) for span in spans]
+
+
+def day_around(span: Span) -> Span:
     """A range that holds the span with a margin, so that a joined open span is never cut short of it."""
-    return span.starts_at - timedelta(days=1), span.ends_at + timedelta(days=1)
+    return Span(span.starts_at - timedelta(days=1), span.ends_at + timedelta(days=1))

@@ -88,18 +88,19 @@ class Booking(Base):
 
 
 class Participant(Base):
-    """One who comes along on a group booking: a member, or somebody known by name only."""
+    """One who comes along on a group booking.
+
+    ``name`` is what the leader wrote, a name or an address. The leader reads just that again, whether there
+    is an account behind it or not: otherwise a list would tell who has one.
+    """
 
     __tablename__ = "participant"
-    __table_args__ = (
-        CheckConstraint("(member_id IS NULL) <> (name IS NULL)", name="one_person"),
-        Index("uq_participant", "booking_id", "member_id", unique=True),
-    )
+    __table_args__ = (Index("uq_participant", "booking_id", "member_id", unique=True),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"), index=True)
     member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"), index=True)
-    name: Mapped[str | None] = mapped_column(String(120))
+    name: Mapped[str] = mapped_column(String(254))
 
 
 class BookingChange(Base):

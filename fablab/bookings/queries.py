@@ -7,21 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, literal, null, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, any_, false, func, literal, null, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased
 
-from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.bookings.models import Booking, BookingChange, Occupancy, Participant
 from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES
+from fablab.bookings.rules_people import Part, part_in
 from fablab.machines.models import Lab, Machine, Unit
 from fablab.members.models import Member
 from fablab.members.rules import Actor
+from fablab.organisations.models import Membership, Organisation, Project
 
 _maker = aliased(Member, name="created_by")
 
 
 @dataclass(frozen=True)
 class BookingView:
-    """A booking with the names a person needs to read it."""
+    """A booking with the names a person needs to read it.
+
+    ``takes_part`` and ``owns`` (the organisation it is made for) tell of the actor it was read for.
+    """
 
     id: int
     machine_id: int
@@ -39,6 +44,28 @@ class BookingView:
     state: str
     purpose: str
     created_at: datetime
+    organisation_id: int | None = None
+    organisation_slug: str | None = None
+    organisation_name: str | None = None
+    project_id: int | None = None
+    project_name: str | None = None
+    head_count: int = 1
+    takes_part: bool = False
+    owns: bool = False
+
+    def part(self, actor: Actor) -> Part | None:
+        """What the actor it was read for has to do with it; None: it does not exist for them."""
+        return part_in(actor, self.member_id, self.lab_id, takes_part=self.takes_part, owns=self.owns)
+
+
+@dataclass(frozen=True)
+class ParticipantView:
+    """Somebody who comes along: what the leader wrote, and the account behind it if there is one."""
+
+    booking_id: int
+    written: str
+    member_id: int | None
+    member_name: str | None
 
 
 @dataclass(frozen=True)
@@ -84,8 +111,9 @@ class HoldingBooking:
     state: str
 
 
-def booking(session: Session, booking_id: int) -> BookingView | None:
-    row = session.execute(_bookings().where(Booking.id == booking_id)).one_or_none()
+def booking(session: Session, booking_id: int, *, actor: Actor | None = None) -> BookingView | None:
+    """The booking, whoever's it is; `BookingView.part` says whether the actor may see it."""
+    row = session.execute(_bookings(actor).where(Booking.id == booking_id)).one_or_none()
     return None if row is None else BookingView(*row)
 
 
@@ -97,6 +125,7 @@ def bookings(
     machine_id: int | None = None,
     lab_id: int | None = None,
     member_id: int | None = None,
+    organisation_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     states: Collection[str] | None = None,
@@ -105,15 +134,21 @@ def bookings(
 ) -> list[BookingView]:
     """Bookings by start, then id.
 
-    With ``actor`` only those whose details the actor may see: own ones, and all of labs the actor manages
-    (operators and admins: everywhere). ``since`` and ``until`` select what overlaps [since, until).
-    ``after`` is the (starts_at, id) of the last one already read.
+    With ``actor`` only those whose details the actor may see: own ones, those they take part in, and all of
+    labs the actor manages (operators and admins: everywhere); of one ``organisation_id`` those too that
+    others made in its name, where the actor owns it. ``since`` and ``until`` select what overlaps
+    [since, until). ``after`` is the (starts_at, id) of the last one already read.
     """
-    query = _bookings().order_by(Booking.starts_at, Booking.id)
+    query = _bookings(actor).order_by(Booking.starts_at, Booking.id)
     if actor is not None and not (actor.admin or actor.operator):
-        own = Booking.member_id == actor.member_id
-        managed = Booking.lab_id.in_(sorted(actor.managed_labs))
-        query = query.where(or_(own, managed) if actor.managed_labs else own)
+        seen = [Booking.member_id == actor.member_id, _attended(actor.member_id)]
+        if actor.managed_labs:
+            seen.append(Booking.lab_id.in_(sorted(actor.managed_labs)))
+        if organisation_id is not None:
+            seen.append(_owned(actor))
+        query = query.where(or_(*seen))
+    if organisation_id is not None:
+        query = query.where(Booking.organisation_id == organisation_id)
     if ids is not None:
         query = query.where(Booking.id.in_(tuple(ids)))
     if machine_id is not None:
@@ -139,19 +174,40 @@ def bookings_of(
     session: Session,
     member_id: int,
     *,
+    attended: bool = False,
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int | None = None,
     newest_first: bool = False,
 ) -> list[BookingView]:
-    """One member's bookings that overlap [since, until), by start; all states."""
-    query = _bookings().where(Booking.member_id == member_id)
+    """One member's bookings that overlap [since, until), by start; all states.
+
+    With ``attended`` those too that somebody else leads and the member takes part in.
+    """
+    theirs = Booking.member_id == member_id
+    if attended:
+        theirs = or_(theirs, _attended(member_id))
+    query = _bookings().where(theirs)
     if since is not None:
         query = query.where(Booking.ends_at > since)
     if until is not None:
         query = query.where(Booking.starts_at < until)
     query = query.order_by(Booking.starts_at.desc() if newest_first else Booking.starts_at, Booking.id)
     return [BookingView(*row) for row in session.execute(query.limit(limit))]
+
+
+def participants(session: Session, booking_ids: Collection[int]) -> dict[int, list[ParticipantView]]:
+    """Who comes along, by booking, in the order in which they were listed."""
+    rows = session.execute(
+        select(Participant.booking_id, Participant.name, Participant.member_id, Member.name)
+        .outerjoin(Member, Member.id == Participant.member_id)
+        .where(Participant.booking_id.in_(tuple(booking_ids)))
+        .order_by(Participant.id)
+    )
+    found: dict[int, list[ParticipantView]] = {}
+    for row in rows:
+        found.setdefault(row.booking_id, []).append(ParticipantView(*row))
+    return found
 
 
 def history(session: Session, booking_id: int) -> list[ChangeView]:
@@ -246,7 +302,17 @@ def holding_candidates(
     return [HoldingBooking(*row) for row in rows]
 
 
-def _bookings() -> Select[*tuple[Any, ...]]:
+def _bookings(actor: Actor | None = None) -> Select[*tuple[Any, ...]]:
+    takes_part: ColumnElement[bool] = false()
+    owns: ColumnElement[bool] = false()
+    if actor is not None:
+        takes_part = (
+            select(Participant.id)
+            .where(Participant.booking_id == Booking.id, Participant.member_id == actor.member_id)
+            .correlate(Booking)
+            .exists()
+        )
+        owns = func.coalesce(_owned(actor), false())
     return (
         select(
             Booking.id,
@@ -265,13 +331,38 @@ def _bookings() -> Select[*tuple[Any, ...]]:
             Booking.state,
             Booking.purpose,
             Booking.created_at,
+            Booking.organisation_id,
+            Organisation.slug,
+            Organisation.name,
+            Booking.project_id,
+            Project.name,
+            Booking.head_count,
+            takes_part,
+            owns,
         )
         .select_from(Booking)
         .join(Machine, Machine.id == Booking.machine_id)
         .join(Lab, Lab.id == Booking.lab_id)
         .join(Member, Member.id == Booking.member_id)
         .join(_maker, _maker.id == Booking.created_by_id)
+        .outerjoin(Organisation, Organisation.id == Booking.organisation_id)
+        .outerjoin(Project, Project.id == Booking.project_id)
     )
+
+
+# As arrays, which are read once and then looked up in an index beside the other ways to be concerned.
+def _attended(member_id: int) -> ColumnElement[bool]:
+    """Bookings the member takes part in."""
+    listed = select(Participant.booking_id).where(Participant.member_id == member_id)
+    return Booking.id == any_(func.array(listed.scalar_subquery()))
+
+
+def _owned(actor: Actor) -> ColumnElement[bool]:
+    """Bookings in the name of an organisation the actor owns."""
+    owned = select(Membership.organisation_id).where(
+        Membership.member_id == actor.member_id, Membership.owner
+    )
+    return Booking.organisation_id == any_(func.array(owned.scalar_subquery()))
 
 
 def _changes(session: Session, condition: Any, newest: int | None = None) -> list[ChangeView]:

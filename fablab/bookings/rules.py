@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from fablab.bookings.facts import LONGEST_DAYS, BookingFacts, BookingRequest, Claim, Policy
+from fablab.bookings.rules_people import people_refusals
+from fablab.bookings.rules_quota import quota_refusals
+from fablab.bookings.wording import minutes, wall_span
 from fablab.errors import Refusal
+
+__all__ = [
+    "CANCELLABLE_STATES",
+    "COUNTED_STATES",
+    "CURRENT_STATES",
+    "HOLDING_STATES",
+    "LIVE_STATES",
+    "REFUSAL_CODES",
+    "RULES",
+    "BookingFacts",
+    "BookingRequest",
+    "Claim",
+    "Policy",
+    "cancellable",
+    "decide",
+    "minutes",
+    "wall_span",
+]
 
 # Sets of states, named by what they mean.
 # The time can still be given back.
@@ -20,65 +40,6 @@ CURRENT_STATES = ("confirmed", "started")
 COUNTED_STATES = ("confirmed", "started", "completed", "missed")
 # Their time is, or was, their own. The others gave it back.
 HOLDING_STATES = ("requested", *COUNTED_STATES)
-
-
-@dataclass(frozen=True)
-class BookingRequest:
-    """What a member asks for: a machine (slug) for the half-open span [starts_at, ends_at).
-
-    ``for_member`` is the e-mail address of the person it is for, when that is somebody else.
-    """
-
-    machine: str
-    starts_at: datetime
-    ends_at: datetime
-    purpose: str = ""
-    for_member: str | None = None
-
-    def in_whole_seconds(self) -> BookingRequest:
-        """The same request with fractions of a second cut off: claims are stored in whole seconds."""
-        return replace(
-            self,
-            starts_at=self.starts_at.replace(microsecond=0),
-            ends_at=self.ends_at.replace(microsecond=0),
-        )
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The limits in force. The field names are those of the settings' [bookings]."""
-
-    min_s: int
-    max_s: int
-    horizon_days: int
-    late_start_s: int
-    alternatives: int
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claimed span of one unit, with the set-up and clean-up of whoever claims it."""
-
-    unit_id: int
-    starts_at: datetime
-    ends_at: datetime
-
-
-@dataclass(frozen=True)
-class BookingFacts:
-    """What must be known to decide. ``claims`` are those the request would touch with its own buffers."""
-
-    now: datetime
-    zone: str
-    active: bool
-    open_throughout: bool
-    unit_ids: tuple[int, ...]
-    claims: tuple[Claim, ...]
-
-    def free_units(self) -> list[int]:
-        """Units nobody has claimed, ascending."""
-        taken = {claim.unit_id for claim in self.claims}
-        return [unit for unit in self.unit_ids if unit not in taken]
 
 
 Rule = Callable[[BookingRequest, BookingFacts, Policy], Refusal | None]
@@ -95,6 +56,13 @@ REFUSAL_CODES = {
     "machine_booked": "Somebody else has claimed the machine for part of that time.",
     "already_over": "The booking is over, cancelled or running and cannot be cancelled.",
     "unknown_member": "There is no member with that address.",
+    "minor_unsupervised": "Under 18 one books only while staff are in the lab, or comes with a group.",
+    "minor_without_consent": "Under 18 nobody comes without a guardian's consent on record.",
+    "leader_is_minor": "A group is booked by an adult.",
+    "participants_mismatch": "Somebody is listed twice, or the head count is smaller than the list.",
+    "not_member_of_organisation": "There is no such organisation among those the member belongs to.",
+    "unknown_project": "There is no such open project among those the member may book for.",
+    "organisation_quota": "The organisation's quota of machine time is used up in that week or month.",
 }
 
 
@@ -103,7 +71,11 @@ def decide(request: BookingRequest, facts: BookingFacts, policy: Policy) -> list
     if refusal := ends_before_start(request, facts, policy):
         # Nothing else can be said of a span that is none.
         return [refusal]
-    return list(_refusals(request, facts, policy))
+    return [
+        *_refusals(request, facts, policy),
+        *people_refusals(request, facts),
+        *quota_refusals(facts.quotas),
+    ]
 
 
 def cancellable(state: str, ends_at: datetime, now: datetime) -> bool:
@@ -131,9 +103,10 @@ def too_short(request: BookingRequest, facts: BookingFacts, policy: Policy) -> R
 
 
 def too_long(request: BookingRequest, facts: BookingFacts, policy: Policy) -> Refusal | None:
-    if request.ends_at - request.starts_at <= timedelta(seconds=policy.max_s):
+    longest_s = min(policy.max_s, LONGEST_DAYS * 86400)
+    if request.ends_at - request.starts_at <= timedelta(seconds=longest_s):
         return None
-    return Refusal("too_long", "ends_at", f"A booking takes at most {minutes(policy.max_s)}.")
+    return Refusal("too_long", "ends_at", f"A booking takes at most {minutes(longest_s)}.")
 
 
 def beyond_horizon(request: BookingRequest, facts: BookingFacts, policy: Policy) -> Refusal | None:
@@ -181,18 +154,3 @@ def _refusals(request: BookingRequest, facts: BookingFacts, policy: Policy) -> I
     for rule in RULES:
         if refusal := rule(request, facts, policy):
             yield refusal
-
-
-def wall_span(starts_at: datetime, ends_at: datetime, zone: str) -> str:
-    """A span for people, in wall time: "2027-01-31 10:00 to 12:00"; the second day only when it differs."""
-    starts, ends = (instant.astimezone(ZoneInfo(zone)) for instant in (starts_at, ends_at))
-    end_format = "%H:%M" if starts.date() == ends.date() else "%Y-%m-%d %H:%M"
-    return f"{starts:%Y-%m-%d %H:%M} to {ends.strftime(end_format)}"
-
-
-def minutes(seconds: int) -> str:
-    """A length for people: whole hours where they are whole, minutes otherwise."""
-    if seconds % 3600 == 0:
-        hours = seconds // 3600
-        return f"{hours} hour{'s' if hours != 1 else ''}"
-    return f"{seconds / 60:g} minutes"

@@ -9,21 +9,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from fablab.bookings.claims import Gathered, alternatives, claim_unit, facts_about, gather_facts
+from fablab.bookings.claims import Party, alternatives, claim_unit, list_participants
+from fablab.bookings.gathering import Gathered, gather_facts, look_again
 from fablab.bookings.models import Booking, BookingChange, Occupancy
 from fablab.bookings.queries import BookingView, booking
 from fablab.bookings.rules import BookingRequest, Policy, cancellable, decide
+from fablab.bookings.rules_people import may_cancel
 from fablab.db import notify, notify_all
 from fablab.errors import Alternative, Code, DomainError, Refusal, not_found
+from fablab.machines.queries import MachineView, machine_by_slug
+from fablab.machines.rules import Span
 from fablab.members import audit
-from fablab.members.queries import member_by_email
-from fablab.members.rules import (
-    Actor,
-    may_book,
-    may_book_for_others,
-    may_cancel_booking,
-    may_see_booking,
-)
+from fablab.members.rules import Actor, may_book, may_book_for_others
 
 
 @dataclass(frozen=True)
@@ -35,40 +32,46 @@ class Preview:
     alternatives: tuple[Alternative, ...]
 
 
-@dataclass(frozen=True)
-class _Person:
-    id: int
-    name: str
-
-
 def create_booking(
     session: Session, actor: Actor, request: BookingRequest, now: datetime, policy: Policy
 ) -> BookingView:
     """Book a machine for the actor, or for another member where the actor manages the lab.
 
-    1. gather the facts and let the rules decide;
+    1. gather the facts and let the rules decide, about the member it is for, whoever makes it;
     2. claim the first free unit; where a claim is lost to somebody faster, try the next one;
-    3. when none is left, read again who has it, and refuse as if it had been seen at once.
+    3. when none is left, read again who has it, and refuse as if it had been seen at once;
+    4. write down who comes along.
 
     Raises DomainError: NOT_FOUND (machine), NOT_ALLOWED, REFUSED (every rule that says no) or
     CLASH (only `machine_booked`), both with alternatives.
     """
     request = request.in_whole_seconds()
-    gathered, person = _checked(session, actor, request, now)
-    machine, facts = gathered.machine, gathered.facts
-    if refusals := decide(request, facts, policy):
+    machine = _bookable(session, actor, request)
+    gathered = gather_facts(session, actor, machine, request, now, True)
+    if refusals := decide(request, gathered.facts, policy):
         raise _refused(session, gathered, request, now, policy, refusals)
-    for unit_id in facts.free_units():
-        booking_id = claim_unit(session, machine, unit_id, request, person.id, actor.member_id, now)
+    in_name = gathered.in_name
+    party = Party(
+        gathered.member_id, actor.member_id, in_name.organisation_id, in_name.project_id, request.heads
+    )
+    for unit_id in gathered.facts.free_units():
+        booking_id = claim_unit(session, machine, unit_id, request, party, now)
         if booking_id is not None:
             break
     else:
-        facts = facts_about(session, machine, request, now)
-        refusals = decide(request, facts, policy) or [_lost(request)]
-        raise _refused(session, Gathered(machine, facts), request, now, policy, refusals)
-    if person.id != actor.member_id:
+        gathered = look_again(session, gathered, Span(request.starts_at, request.ends_at))
+        refusals = decide(request, gathered.facts, policy) or [_lost(request)]
+        raise _refused(session, gathered, request, now, policy, refusals)
+    list_participants(session, booking_id, gathered.listed)
+    if gathered.member_id != actor.member_id:
         audit.record(
-            session, actor, "booking.for_other", f"booking {booking_id}", now, f"for member {person.id}"
+            session,
+            actor,
+            "booking.on_behalf",
+            f"booking {booking_id}",
+            now,
+            on_member_id=gathered.member_id,
+            lab_id=machine.lab_id,
         )
     notify(session, _news(booking_id, machine.id, machine.lab_id))
     return BookingView(
@@ -79,8 +82,8 @@ def create_booking(
         lab_id=machine.lab_id,
         lab_slug=machine.lab_slug,
         zone=machine.zone,
-        member_id=person.id,
-        member_name=person.name,
+        member_id=gathered.member_id,
+        member_name=gathered.member_name,
         created_by_id=actor.member_id,
         created_by_name=actor.name,
         starts_at=request.starts_at,
@@ -88,6 +91,12 @@ def create_booking(
         state="confirmed",
         purpose=request.purpose,
         created_at=now,
+        organisation_id=in_name.organisation_id,
+        organisation_slug=in_name.organisation_slug,
+        organisation_name=in_name.organisation_name,
+        project_id=in_name.project_id,
+        project_name=in_name.project_name,
+        head_count=request.heads,
     )
 
 
@@ -96,7 +105,8 @@ def preview_booking(
 ) -> Preview:
     """What `create_booking` would do now; stores nothing. Raises NOT_FOUND and NOT_ALLOWED as it does."""
     request = request.in_whole_seconds()
-    gathered, _ = _checked(session, actor, request, now)
+    machine = _bookable(session, actor, request)
+    gathered = gather_facts(session, actor, machine, request, now, False)
     refusals = decide(request, gathered.facts, policy)
     if not refusals:
         return Preview("confirmed", (), ())
@@ -114,10 +124,11 @@ def cancel_booking(
     """
     # Two cancellations at once must agree on who made the change.
     session.execute(select(Booking.id).where(Booking.id == booking_id).with_for_update())
-    view = booking(session, booking_id)
-    if view is None or not may_see_booking(actor, view.member_id, view.lab_id):
+    view = booking(session, booking_id, actor=actor)
+    part = None if view is None else view.part(actor)
+    if view is None or part is None:
         raise not_found("booking")
-    if not may_cancel_booking(actor, view.member_id, view.lab_id):
+    if not may_cancel(actor, part, view.lab_id):
         raise DomainError(Code.NOT_ALLOWED, "You may read this booking, but not cancel it.")
     if not cancellable(view.state, view.ends_at, now):
         text = (
@@ -128,8 +139,17 @@ def cancel_booking(
     which = Booking.id == booking_id
     _move(session, view.state, "cancelled", now, "member", reason, actor.member_id, which=which)
     if view.member_id != actor.member_id:
-        audit.record(session, actor, "booking.cancel_other", f"booking {booking_id}", now, reason)
-    cancelled = booking(session, booking_id)
+        # Why stands in the booking's history, which can be forgotten; the audit cannot.
+        audit.record(
+            session,
+            actor,
+            "booking.cancel_other",
+            f"booking {booking_id}",
+            now,
+            on_member_id=view.member_id,
+            lab_id=view.lab_id,
+        )
+    cancelled = booking(session, booking_id, actor=actor)
     assert cancelled is not None, "the row is locked"
     return cancelled
 
@@ -158,27 +178,18 @@ def close_past_bookings(session: Session, now: datetime) -> int:
     )
 
 
-def _checked(
-    session: Session, actor: Actor, request: BookingRequest, now: datetime
-) -> tuple[Gathered, _Person]:
-    """Facts and the person the booking is for, once it is clear that the actor may book here at all."""
-    gathered = gather_facts(session, request, now)
-    if gathered is None:
+def _bookable(session: Session, actor: Actor, request: BookingRequest) -> MachineView:
+    """The machine, once it is clear that the actor may book it at all, and for whom they want."""
+    machine = machine_by_slug(session, request.machine)
+    if machine is None:
         text = f"There is no machine {request.machine}."
         raise DomainError(Code.NOT_FOUND, text, [Refusal("unknown_machine", "machine", text)])
-    lab_id = gathered.machine.lab_id
-    if not may_book(actor, lab_id):
+    if not may_book(actor, machine.lab_id):
         raise DomainError(Code.NOT_ALLOWED, "You may look at bookings, but not make one.")
-    if request.for_member is None:
-        return gathered, _Person(actor.member_id, actor.name)
-    if not may_book_for_others(actor, lab_id):
+    if request.for_member is not None and not may_book_for_others(actor, machine.lab_id):
         text = "Only the lab's managers book for other people."
         raise DomainError(Code.NOT_ALLOWED, text, [Refusal("not_allowed", "for_member", text)])
-    member = member_by_email(session, request.for_member)
-    if member is None or not member.active:
-        text = "There is no member with that address."
-        raise DomainError(Code.REFUSED, text, [Refusal("unknown_member", "for_member", text)])
-    return gathered, _Person(member.id, member.name)
+    return machine
 
 
 def _refused(
@@ -189,14 +200,20 @@ def _refused(
     policy: Policy,
     refusals: list[Refusal],
 ) -> DomainError:
-    """One error for all refusals, with what is free instead where the time is taken."""
+    """One error for all refusals, with what is free instead where the time is what is wrong."""
     codes = {refusal.code for refusal in refusals}
-    taken = "machine_booked" in codes
-    instead = (
-        alternatives(session, gathered.machine, request.starts_at, request.ends_at, now, policy)
-        if taken
-        else []
-    )
+    person = gathered.facts.person
+    instead = []
+    if codes & {"machine_booked", "minor_unsupervised"}:
+        instead = alternatives(
+            session,
+            gathered.machine,
+            request.starts_at,
+            request.ends_at,
+            now,
+            policy,
+            supervised=person is not None and person.minor,
+        )
     return DomainError(
         Code.CLASH if codes == {"machine_booked"} else Code.REFUSED, refusals[0].message, refusals, instead
     )

@@ -180,7 +180,11 @@ def _machines() -> Select[*tuple[Any, ...]]:
 def _openings_of(lab_id: Any) -> Any:
     """The lab's week as JSON, so that it comes with the row it belongs to."""
     return (
-        select(func.json_agg(func.json_build_array(Opening.weekday, Opening.opens, Opening.closes)))
+        select(
+            func.json_agg(
+                func.json_build_array(Opening.weekday, Opening.opens, Opening.closes, Opening.supervised)
+            )
+        )
         .where(Opening.lab_id == lab_id)
         .scalar_subquery()
         .label("openings")
@@ -209,10 +213,10 @@ def _machine_view(row: Any) -> MachineView:
     return MachineView(**values)
 
 
-def _openings(rows: list[tuple[int, str, str]] | None) -> tuple[OpenHours, ...]:
+def _openings(rows: list[tuple[int, str, str, bool]] | None) -> tuple[OpenHours, ...]:
     week = (
-        OpenHours(day, time.fromisoformat(opens), time.fromisoformat(closes))
-        for day, opens, closes in rows or ()
+        OpenHours(day, time.fromisoformat(opens), time.fromisoformat(closes), supervised)
+        for day, opens, closes, supervised in rows or ()
     )
     return tuple(sorted(week, key=lambda opening: (opening.weekday, opening.opens)))
 

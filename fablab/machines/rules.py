@@ -20,19 +20,27 @@ class Span:
 
 @dataclass(frozen=True)
 class OpenHours:
-    """One open span of a weekday in wall time; Monday is 0. ``closes`` at 00:00 means the end of the day."""
+    """One open span of a weekday in wall time; Monday is 0. ``closes`` at 00:00 means the end of the day.
+
+    ``supervised``: staff are there.
+    """
 
     weekday: int
     opens: time
     closes: time
+    supervised: bool = True
 
 
 @dataclass(frozen=True)
 class OpenDay:
-    """A local day and when the lab is open on it; the list is empty on a closed day."""
+    """A local day and when the lab is open on it; the list is empty on a closed day.
+
+    ``supervised`` are those of the spans during which staff are there.
+    """
 
     on: date
     spans: tuple[Span, ...]
+    supervised: tuple[Span, ...] = ()
 
 
 def open_spans(openings: Iterable[OpenHours], zone: str, since: datetime, until: datetime) -> list[Span]:
@@ -45,6 +53,13 @@ def open_spans(openings: Iterable[OpenHours], zone: str, since: datetime, until:
             else:
                 joined.append(span)
     return joined
+
+
+def supervised_spans(
+    openings: Iterable[OpenHours], zone: str, since: datetime, until: datetime
+) -> list[Span]:
+    """Every instant in [since, until) at which the lab is open and staff are there, as `open_spans` does."""
+    return open_spans((each for each in openings if each.supervised), zone, since, until)
 
 
 def open_days(
@@ -64,7 +79,7 @@ def open_days(
     # One microsecond less: [.., midnight) does not touch the day that begins at midnight.
     last = (until - timedelta(microseconds=1)).astimezone(tz).date()
     while day <= last:
-        spans = []
+        spans, supervised = [], []
         for opening in hours:
             if opening.weekday != day.weekday():
                 continue
@@ -73,13 +88,19 @@ def open_days(
             ends = min(_instant(closes_on, opening.closes, tz, fold=1 if closes_on == day else 0), until)
             if starts < ends:
                 spans.append(Span(starts.astimezone(UTC), ends.astimezone(UTC)))
-        yield OpenDay(day, tuple(spans))
+                supervised += spans[-1:] if opening.supervised else []
+        yield OpenDay(day, tuple(spans), tuple(supervised))
         day += timedelta(days=1)
 
 
 def covers(spans: Iterable[Span], wanted: Span) -> bool:
     """Whether one of the (joined) spans contains the wanted one whole."""
     return any(span.starts_at <= wanted.starts_at and wanted.ends_at <= span.ends_at for span in spans)
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which a local day begins; where the clock skips midnight, that of the skip."""
+    return _instant(day, MIDNIGHT, zone, fold=0).astimezone(UTC)
 
 
 def _instant(day: date, wall: time, zone: ZoneInfo, fold: int) -> datetime:

@@ -15,8 +15,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("booking_id", sa.BigInteger(), nullable=False),
         sa.Column("member_id", sa.BigInteger(), nullable=True),
-        sa.Column("name", sa.String(length=120), nullable=True),
-        sa.CheckConstraint("(member_id IS NULL) <> (name IS NULL)", name=op.f("ck_participant_one_person")),
+        sa.Column("name", sa.String(length=254), nullable=False),
         sa.ForeignKeyConstraint(
             ["booking_id"], ["booking.id"], name=op.f("fk_participant_booking_id"), ondelete="CASCADE"
         ),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest
 from fablab.bookings.models import STATES
-from fablab.bookings.queries import BookingView, CalendarRow, ChangeView
+from fablab.bookings.queries import BookingView, CalendarRow, ChangeView, ParticipantView
+from fablab.bookings.rules_people import Part, may_see_accounts, may_see_participants
 from fablab.members.rules import Actor, may_see_booking
 from fablab.web.schemas.base import (
     Cursor,
@@ -23,6 +27,22 @@ from fablab.web.schemas.base import (
     page_of,
 )
 
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+class ParticipantIn(Strict):
+    """Somebody who comes along: an address or a name, not both."""
+
+    email = Text(254, 3)
+    name = Text(120, 1)
+
+    @validates_schema
+    def _one(self, data: dict[str, Any], **_: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("Give an e-mail address or a name.")
+        if "email" in data and not _ADDRESS.fullmatch(data["email"]):
+            raise ValidationError("Must be an e-mail address.", "email")
+
 
 class BookingIn(Strict):
     machine = Slug(required=True)
@@ -34,6 +54,44 @@ class BookingIn(Strict):
         3,
         load_default=None,
         metadata={"description": "E-mail address; only the lab's managers book for others"},
+    )
+    organisation = Slug(
+        load_default=None,
+        metadata={"description": "In whose name; one the member belongs to. It counts on its quotas"},
+    )
+    project = fields.Integer(
+        load_default=None,
+        strict=True,
+        validate=validate.Range(1, 2**63 - 1),
+        metadata={"description": "Own, or of one of the member's organisations, in whose name it is then"},
+    )
+    participants = fields.List(
+        fields.Nested(ParticipantIn),
+        load_default=list,
+        validate=validate.Length(max=LISTED_MOST),
+        metadata={
+            "description": "Who comes along. An address shows the booking to the member who has it; one that "
+            "nobody has is kept like a name, and no answer tells which it was"
+        },
+    )
+    head_count = fields.Integer(
+        load_default=None,
+        strict=True,
+        validate=validate.Range(1, HEADS_MOST),
+        metadata={"description": "How many come, the member included; if left out, as many as are listed"},
+    )
+
+
+def booking_request(body: dict[str, Any]) -> BookingRequest:
+    """The request that a BookingIn makes."""
+    guests = tuple(Guest(**each) for each in body["participants"])
+    return BookingRequest(**{**body, "participants": guests})
+
+
+class ParticipantOut(Strict):
+    name = fields.String(metadata={"description": "As it was written: a name or an address"})
+    member = fields.String(
+        allow_none=True, metadata={"description": "Name of the account behind it; for the lab's staff only"}
     )
 
 
@@ -48,6 +106,23 @@ class BookingOut(Strict):
     ends_at = Instant()
     state = fields.String(validate=validate.OneOf(STATES))
     purpose = fields.String()
+    organisation = fields.String(allow_none=True, metadata={"description": "In whose name: its slug"})
+    organisation_name = fields.String(allow_none=True)
+    project = fields.Integer(allow_none=True)
+    project_name = fields.String(allow_none=True)
+    head_count = fields.Integer(metadata={"description": "How many come, the member included"})
+    participants = fields.List(
+        fields.Nested(ParticipantOut),
+        allow_none=True,
+        metadata={"description": "Null for whom their names do not concern"},
+    )
+    role = fields.String(
+        validate=validate.OneOf([part.value for part in Part]),
+        metadata={
+            "description": "What you have to do with it: leader (it is yours), staff, participant (you come "
+            "along, and may only read), owner (of the organisation it is made for; may only read)"
+        },
+    )
     mine = fields.Boolean()
     created_at = Instant()
 
@@ -60,6 +135,9 @@ class BookingsQuery(PageQuery):
     machine = Slug()
     lab = Slug()
     member = Id(metadata={"description": "A member's number; own bookings only, unless staff"})
+    organisation = Slug(
+        metadata={"description": "Made in its name: for its owners all, for its members their own"}
+    )
     since = Instant(data_key="from")
     until = Instant(data_key="to")
     state = fields.String(validate=validate.OneOf(STATES))
@@ -114,9 +192,13 @@ class CalendarOut(Strict):
 CalendarPage = page_of(CalendarOut, "CalendarPage")
 
 
-def booking_json(booking: BookingView, actor: Actor) -> dict[str, Any]:
-    """A booking the actor may see, in its lab's time."""
+def booking_json(
+    booking: BookingView, actor: Actor, listed: Sequence[ParticipantView] = ()
+) -> dict[str, Any]:
+    """A booking the actor may see, in its lab's time; ``listed`` are its participants."""
     zone = ZoneInfo(booking.zone)
+    part = booking.part(actor)
+    assert part is not None, "what does not exist for the actor is not shown"
     return {
         "id": booking.id,
         "machine": booking.machine_slug,
@@ -128,8 +210,24 @@ def booking_json(booking: BookingView, actor: Actor) -> dict[str, Any]:
         "ends_at": booking.ends_at.astimezone(zone),
         "state": booking.state,
         "purpose": booking.purpose,
+        "organisation": booking.organisation_slug,
+        "organisation_name": booking.organisation_name,
+        "project": booking.project_id,
+        "project_name": booking.project_name,
+        "head_count": booking.head_count,
+        "participants": [_participant_json(each, part) for each in listed]
+        if may_see_participants(part)
+        else None,
+        "role": part.value,
         "mine": booking.member_id == actor.member_id,
         "created_at": booking.created_at.astimezone(zone),
+    }
+
+
+def _participant_json(participant: ParticipantView, part: Part) -> dict[str, Any]:
+    return {
+        "name": participant.written,
+        "member": participant.member_name if may_see_accounts(part) else None,
     }
 
 
