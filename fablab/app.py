@@ -9,8 +9,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import fablab.models  # noqa: F401  (every table must be known before the first query)
 from fablab.db import sessions_on, sqlalchemy_url, web_engine_options
+from fablab.organisations.catalogue import catalogue
 from fablab.settings import ROOT, Settings, load_settings
-from fablab.web import api, auth, errors, health, pages
+from fablab.web import api, auth, errors, health, pages, providers
 from fablab.web.database import db
 from fablab.web.live import Hub
 
@@ -20,6 +21,8 @@ migrate = Migrate()
 def create_app(settings: Settings | None = None) -> Flask:
     """The Flask application. Connects to nothing yet."""
     settings = settings or load_settings()
+    # Read by pages and REST; a bad file stops the start, not the first reader.
+    catalogue(settings.network.catalogue)
     app = Flask("fablab.web")
     over_https = settings.web.over_https
     app.config.update(
@@ -49,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     health.init_app(app)
     auth.init_app(app)
     api.init_app(app)
+    providers.init_app(app)
     pages.register(app)
     errors.init_app(app)
     app.extensions["fablab.live"] = _hub(app, settings)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, not_found
 from fablab.members import audit
 from fablab.members.models import Member
-from fablab.members.passwords import matches
-from fablab.members.queries import member_by_id
 from fablab.members.rules import Actor
 from fablab.signin import authenticator, recovery
+from fablab.signin.models import SignInSession
 
 
 def is_staff(actor: Actor) -> bool:
@@ -57,21 +56,20 @@ def check(session: Session, member_id: int, key: bytes, code: str, now: datetime
     return True
 
 
-def proves(session: Session, actor: Actor, key: bytes, given: str, now: datetime) -> bool:
-    """Whether this is the actor's password, or a code as for `check`: asked before a factor is taken away."""
-    bare = "".join(given.split())
-    if len(bare) == authenticator.DIGITS and bare.isdecimal():
-        return authenticator.take(session, actor.member_id, key, bare, now)
-    member = member_by_id(session, actor.member_id)
-    if member is not None and matches(member.password_hash, given):
-        return True
-    return check(session, actor.member_id, key, given, now)
+def confirm(
+    session: Session, actor: Actor, key: bytes, code: str, now: datetime, *, session_id: int | None = None
+) -> list[str] | None:
+    """Take the first code of a new app; returns the recovery codes, shown this once. None: a wrong code.
 
-
-def confirm(session: Session, actor: Actor, key: bytes, code: str, now: datetime) -> list[str] | None:
-    """Take the first code of a new app; returns the recovery codes, shown this once. None: a wrong code."""
+    The sign-in session with the id ``session_id`` counts from now on as begun with a second factor.
+    """
     if not authenticator.confirm(session, actor, key, "".join(code.split()), now):
         return None
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.id == session_id, SignInSession.member_id == actor.member_id)
+        .values(second_factor=True)
+    )
     return recovery.renew(session, actor.member_id)
 
 
@@ -88,7 +86,7 @@ def renew_codes(session: Session, actor: Actor, now: datetime) -> list[str]:
 
 
 def remove_own(session: Session, actor: Actor, now: datetime) -> None:
-    """Take away the actor's own second factor, after `proves`. Raises NOT_FOUND without one."""
+    """Take away the actor's own second factor; they have given proof. Raises NOT_FOUND without one."""
     _remove(session, actor, actor.member_id, now)
 
 

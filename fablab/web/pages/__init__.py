@@ -4,13 +4,43 @@ from __future__ import annotations
 
 from flask import Flask
 
-from fablab.web.pages import api_docs, audit, labs, machines, my_bookings, sign_in, utilisation
+from fablab.web.pages import (
+    account,
+    api_docs,
+    audit,
+    join,
+    labs,
+    links,
+    machines,
+    my_bookings,
+    passkeys,
+    providers,
+    second_factor,
+    security,
+    sign_in,
+    utilisation,
+)
 from fablab.web.pages.assets import init_assets
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.content_policy import init_content_policy
 
 __all__ = ["register"]
-_VIEWS = (api_docs, audit, labs, machines, my_bookings, sign_in, utilisation)
+_VIEWS = (
+    api_docs,
+    audit,
+    labs,
+    machines,
+    my_bookings,
+    passkeys,
+    providers,
+    second_factor,
+    sign_in,
+    utilisation,
+    account,
+    join,
+    links,
+    security,
+)
 
 
 def register(app: Flask) -> None:

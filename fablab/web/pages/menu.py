@@ -35,7 +35,7 @@ class Place:
 
 ACCOUNT = (
     Place("account", "user-circle", "Profile"),
-    Place("security", "lock", "Security", also=("authenticator", "recovery_codes", "tokens")),
+    Place("security", "lock", "Security", also=("authenticator", "recovery_codes", "passkeys", "tokens")),
     Place("my_organisations", "users-group", "Organisations", also=("organisation", "projects")),
     Place("my_certifications", "certificate", "Certifications"),
     Place("trainings", "school", "Trainings", also=("training",)),

@@ -5,6 +5,8 @@ import './elements/booking-span'
 import './elements/confirm-sheet'
 import './elements/live-lab'
 import './elements/machine-tile'
+import './elements/passkey-form'
+import './elements/recovery-codes'
 import './elements/time-ago'
 
 // The large libraries come only to the page that shows them.
