@@ -17,6 +17,8 @@ from fablab.signin.rules import digest
 
 WORKS_FOR = timedelta(hours=1)
 KEPT_FOR = timedelta(days=1)
+# Purposes of links that lead to the page which confirms an address.
+CONFIRMING = ("join", "verify", "address")
 
 
 @dataclass(frozen=True)

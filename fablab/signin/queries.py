@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
@@ -47,6 +47,34 @@ class Credentials:
     member_id: int
     password_hash: str | None
     active: bool
+
+
+@dataclass(frozen=True)
+class ProfileView:
+    """What a member sees of the own account."""
+
+    name: str
+    email: str
+    language: str
+    birth_on: date | None
+    verified: bool
+    has_password: bool
+
+
+def profile(session: Session, member_id: int) -> ProfileView | None:
+    """The member's own account."""
+    found = Member
+    row = session.execute(
+        select(
+            found.name,
+            found.email,
+            found.language,
+            found.birth_on,
+            found.email_verified_at.is_not(None),
+            found.password_hash.is_not(None),
+        ).where(found.id == member_id)
+    ).one_or_none()
+    return None if row is None else ProfileView(*row)
 
 
 def present(session: Session, plain: str, now: datetime) -> Present | None:

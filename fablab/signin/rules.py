@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,6 +65,22 @@ def mail_key(email: str) -> str:
 def same_email(email: str) -> str:
     """The address as one account is looked up by it: without blanks around it, in lower case."""
     return email.strip().lower()
+
+
+_EMAIL = re.compile(
+    r"[^\s@\"<>(),:;\[\]\\\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@([^\s@.<>\"]+\.)+[^\s@.<>\"]{2,}"
+)
+EMAIL_MAX = 254
+
+
+def email_trouble(email: str) -> str | None:
+    """Why this is no e-mail address; None when it may be one. Whether it is, only a mail to it tells."""
+    text = email.strip()
+    if not text:
+        return "Please give your e-mail address."
+    if len(text) > EMAIL_MAX or not text.isprintable() or not _EMAIL.fullmatch(text):
+        return "That does not look like an e-mail address."
+    return None
 
 
 def place(address: str | None) -> str:

@@ -80,7 +80,14 @@ def end_by_secret(session: Session, plain: str) -> None:
     session.execute(delete(SignInSession).where(SignInSession.digest == digest(plain)))
 
 
-def end_all(session: Session, member_id: int, now: datetime, *, but: int | None = None) -> int:
+def end_all(
+    session: Session,
+    member_id: int,
+    now: datetime,
+    *,
+    but: int | None = None,
+    actor: Actor | None = None,
+) -> int:
     """End every session of a member, except the one with the id ``but``; returns how many ended.
 
     For a new password, a deactivated or erased account, and "sign out everywhere".
@@ -91,7 +98,7 @@ def end_all(session: Session, member_id: int, now: datetime, *, but: int | None 
     ended = len(session.execute(wanted.returning(SignInSession.id)).all())
     if ended:
         audit.record(
-            session, None, "session.end_all", f"member {member_id}", now, f"{ended}", on_member_id=member_id
+            session, actor, "session.end_all", f"member {member_id}", now, f"{ended}", on_member_id=member_id
         )
     return ended
 

@@ -100,6 +100,12 @@ def _domain_error(error: DomainError) -> Any:
     return answer
 
 
+def _path_to_log() -> str:
+    """The path; of links sent by mail, which open an account, only their kind."""
+    rule = request.url_rule
+    return rule.rule if rule is not None and "link" in rule.arguments else request.path
+
+
 def _page_asked_for() -> str:
     """Where to go after signing in. A form is not sent again: that is the page it was on, else home."""
     if request.method in {"GET", "HEAD"}:
@@ -133,7 +139,7 @@ def _unavailable(error: OperationalError | PoolTimeoutError) -> Any:
     """The database is away or too busy: a lock or a connection was not to be had in time."""
     _give_up()
     trouble = str(getattr(error, "orig", error)).strip().splitlines()[0]
-    log.warning("database_unavailable", method=request.method, path=request.path, trouble=trouble)
+    log.warning("database_unavailable", method=request.method, path=_path_to_log(), trouble=trouble)
     answer = _answer(503, "unavailable", "The service is too busy just now. Try again in a moment.")
     answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
@@ -144,7 +150,7 @@ def _unexpected(error: Exception) -> Any:
     _give_up()
     reference = secrets.token_hex(4)
     log.error(
-        "unexpected_error", reference=reference, method=request.method, path=request.path, exc_info=error
+        "unexpected_error", reference=reference, method=request.method, path=_path_to_log(), exc_info=error
     )
     return _answer(500, Code.INTERNAL, f"Something went wrong on our side (reference {reference}).")
 

@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 
 import flask
 import flask_smorest
-from flask import current_app
+from flask import current_app, request
 from marshmallow import RAISE
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.routing import BaseConverter, IntegerConverter
 
 from fablab.bookings.rules import Policy
 from fablab.errors import not_found
 from fablab.machines.queries import LabView, MachineView, lab_by_slug, machine_by_slug
 from fablab.settings import Settings
+from fablab.web.auth import SAFE_METHODS
 from fablab.web.database import db
 
 PREFIX = "/api/v1"
@@ -45,6 +47,14 @@ class Blueprint(flask_smorest.Blueprint):
 
     def __init__(self, name: str, description: str) -> None:
         super().__init__(f"api_{name}", __name__, url_prefix=PREFIX, description=description)
+        self.before_request(_only_json)
+
+
+def _only_json() -> None:
+    """A body is JSON and says so. Forms of other sites cannot send that without asking us first."""
+    has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
+    if request.method not in SAFE_METHODS and has_body and request.mimetype != "application/json":
+        raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
 
 
 class SlugConverter(BaseConverter):

@@ -26,20 +26,20 @@ from fablab.web.pages.content_policy import init_content_policy
 
 __all__ = ["register"]
 _VIEWS = (
+    account,
     api_docs,
     audit,
+    join,
     labs,
+    links,
     machines,
     my_bookings,
     passkeys,
     providers,
     second_factor,
+    security,
     sign_in,
     utilisation,
-    account,
-    join,
-    links,
-    security,
 )
 
 

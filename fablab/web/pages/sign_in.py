@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from typing import Any
 
 from flask import Response as FlaskResponse
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from fablab.signin.passwords import verify_password
+from fablab.clock import utc_now
+from fablab.signin import limits, passwords, second_factor
+from fablab.signin.queries import Credentials, credentials
+from fablab.signin.rules import account_key, address_key
 from fablab.web import auth
 from fablab.web.database import writing
+from fablab.web.pages import half_way
 from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import settings
+from fablab.web.pages.destination import destination
+
+WRONG = "That address and password do not go together. Check both and try again."
 
 
 @blueprint.get("/sign-in")
@@ -22,32 +30,28 @@ def sign_in() -> Response | str:
         # A part of an open page was asked for after the session had ended: the whole page must go.
         return FlaskResponse(status=204, headers={"HX-Redirect": url_for("pages.sign_in")})
     if auth.actor_or_none() is not None:
-        return redirect(_destination(request.args.get("next", "")))
-    return render_template("sign_in.html", email="", errors={}, destination=request.args.get("next", ""))
+        return redirect(destination(request.args.get("next", "")))
+    return _page("", {}, request.args.get("next", ""))
 
 
 @blueprint.post("/sign-in")
 @auth.public
 def signing_in() -> Response | tuple[str, int]:
-    """Check address and password. A wrong one of either gets the same answer."""
+    """Check address and password. A wrong one of either gets the same answer, after the same work."""
     email = request.form.get("email", "").strip()
     password = request.form.get("password", "")
+    going_to = request.form.get("next", "")
     errors = {}
     if not email:
         errors["email"] = ["Please give your e-mail address."]
     if not password:
         errors["password"] = ["Please give your password."]
     if not errors:
-        with writing() as session:
-            member = None if "\0" in email else verify_password(session, email, password)
-        if member is not None:
-            auth.sign_in(member.id, "password", remember=bool(request.form.get("remember")))
-            return redirect(_destination(request.form.get("next", "")), 303)
-        errors["password"] = ["That address and password do not go together. Check both and try again."]
-    page = render_template(
-        "sign_in.html", email=email[:254], errors=errors, destination=request.form.get("next", "")
-    )
-    return page, 422
+        found = let_in(email, password)
+        if found is not None:
+            return _in(found, remember=bool(request.form.get("remember")), going_to=going_to)
+        errors["password"] = [WRONG]
+    return _page(email, errors, going_to), 422
 
 
 @blueprint.post("/sign-out")
@@ -57,10 +61,43 @@ def sign_out() -> Response:
     return redirect(url_for("pages.sign_in"), 303)
 
 
-def _destination(wanted: str) -> str:
-    """A page of ours. Anything that could lead to another host leads home instead."""
-    parts = urlsplit(wanted.replace("\\", "/"))
-    inside = wanted.startswith("/") and not wanted.startswith("//") and not parts.scheme and not parts.netloc
-    if inside and wanted.isprintable() and "\\" not in wanted:
-        return wanted
-    return url_for("pages.home")
+def let_in(email: str, password: str) -> Credentials | None:
+    """Whom this address and password open; None for nobody. Raises TOO_MANY when guessed too often.
+
+    Three short transactions, and none while the password's hash is computed:
+    1. the try is counted, whatever follows; 2. the account is read; 3. a right one is forgotten again.
+    """
+    # PostgreSQL has no NUL in its texts, and no address has one.
+    email = email.replace("\0", "\ufffd")
+    keys = [account_key(email), address_key(request.remote_addr)]
+    with writing() as session:
+        limits.attempt(session, keys, utc_now())
+    with writing() as session:
+        found = credentials(session, email)
+    if not passwords.right(found, password) or found is None:
+        return None
+    with writing() as session:
+        limits.succeeded(session, keys)
+        passwords.renew_hash(session, found, password)
+    return found
+
+
+def _in(found: Credentials, *, remember: bool, going_to: str) -> Response:
+    """In, or on to the second factor where the member has one."""
+    with writing() as session:
+        half = second_factor.required(session, found.member_id)
+    if half:
+        address = half_way.begin(found.member_id, "password", remember=remember, destination=going_to)
+        return redirect(address, 303)
+    auth.sign_in(found.member_id, "password", remember=remember)
+    return redirect(destination(going_to), 303)
+
+
+def _page(email: str, errors: dict[str, Any], going_to: str) -> str:
+    return render_template(
+        "sign_in.html",
+        email=email[:254],
+        errors=errors,
+        destination=going_to,
+        registration=settings().signin.registration,
+    )

@@ -13,9 +13,28 @@ class MeOut(Strict):
     id = fields.Integer()
     name = fields.String()
     email = fields.String()
+    language = fields.String(metadata={"description": "Of mails: fr, ar or en"})
+    birth_on = fields.Date(allow_none=True, metadata={"description": "Known of those under 18"})
     roles = fields.List(
         fields.String(), metadata={"description": "maker, operator, admin, manager:LAB, trainer:LAB"}
     )
+
+
+class MeIn(Strict):
+    name = Text(120, 1)
+    language = fields.String(validate=validate.OneOf(("fr", "ar", "en")))
+
+
+class SignInSessionOut(Strict):
+    id = fields.Integer()
+    browser = fields.String()
+    address = fields.String()
+    method = fields.String(metadata={"description": "password, passkey, link or oidc:PROVIDER"})
+    second_factor = fields.Boolean()
+    created_at = Instant()
+    seen_at = Instant()
+    expires_at = Instant()
+    current = fields.Boolean(metadata={"description": "Whether it is the session that asks"})
 
 
 class Days(fields.Integer):

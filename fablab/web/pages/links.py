@@ -1,0 +1,145 @@
+"""Pages that mails lead to: a new password, a confirmed address. Looking at them uses nothing up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response as FlaskResponse
+from flask import flash, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from fablab.clock import utc_now
+from fablab.errors import Code, DomainError
+from fablab.members.passwords import matches
+from fablab.signin import limits, links, service
+from fablab.signin.joining import join
+from fablab.signin.rules import address_key, mail_key
+from fablab.web import auth
+from fablab.web.database import writing
+from fablab.web.pages.blueprint import blueprint
+
+# A browser tells other addresses, and our own, at most the host that it comes from: not the link's secret.
+REFERRER = "strict-origin"
+
+
+@blueprint.get("/forgotten")
+@auth.public
+def forgotten() -> str:
+    return render_template("forgotten.html", email="", errors={})
+
+
+@blueprint.post("/forgotten")
+@auth.public
+def forgotten_told() -> str | tuple[str, int]:
+    """The same answer after the same work, whoever has this address: the clock looks that up later."""
+    email = request.form.get("email", "")
+    try:
+        service.check_email(email)
+        count_mail(email)
+        ask("reset", email)
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        return render_template("forgotten.html", email=email[:254], errors=errors_of(error)), 422
+    return render_template("mail_sent.html", email=email.strip(), what="reset")
+
+
+@blueprint.get("/reset/<link>")
+@auth.public
+def reset(link: str) -> FlaskResponse:
+    return _quiet(render_template("reset.html", link=link, errors={}))
+
+
+@blueprint.post("/reset")
+@auth.public
+def reset_done() -> Response:
+    link, password = request.form.get("link", ""), request.form.get("password", "")
+    try:
+        with writing() as session:
+            service.reset_password(session, link, password, utc_now())
+    except DomainError as error:
+        if error.code is Code.TOO_MANY:
+            raise
+        return _quiet(render_template("reset.html", link=link, errors=errors_of(error)), 422)
+    flash("You have a new password. Sign in with it.", "good")
+    return redirect(url_for("pages.sign_in"), 303)
+
+
+@blueprint.get("/confirm/<link>")
+@auth.public
+def confirm(link: str) -> FlaskResponse:
+    return _confirm_page(link, {})
+
+
+@blueprint.post("/confirm")
+@auth.public
+def confirmed() -> Response:
+    """Use the link up. A new account is made for whoever also knows the password given for it."""
+    link = request.form.get("link", "")
+    try:
+        with writing() as session:
+            found = links.look(session, link, links.CONFIRMING, utc_now())
+        if found.purpose == "join":
+            return _joined(link, found)
+        with writing() as session:
+            service.confirm_address(session, link, utc_now())
+    except DomainError as error:
+        if error.code is Code.TOO_MANY:
+            raise
+        return _confirm_page(link, errors_of(error), 422)
+    flash("Your e-mail address is confirmed.", "good")
+    where = "pages.account" if auth.actor_or_none() else "pages.sign_in"
+    return redirect(url_for(where), 303)
+
+
+def count_mail(email: str) -> None:
+    """Count a mail that is asked for. Raises TOO_MANY when this address, or this place, has had enough."""
+    keys = [mail_key(email), address_key(request.remote_addr, "mails-from")]
+    with writing() as session:
+        limits.attempt(session, keys, utc_now())
+
+
+def ask(purpose: str, email: str, **more: Any) -> None:
+    """Ask for a mail with a link. Raises REFUSED for what is no address."""
+    with writing() as session:
+        service.ask_for_link(session, purpose, email, utc_now(), **more)
+
+
+def errors_of(error: DomainError) -> dict[str, list[str]]:
+    """Refusals as a form shows them, by field."""
+    errors: dict[str, list[str]] = {}
+    for refusal in error.refusals:
+        errors.setdefault(refusal.field, []).append(refusal.message)
+    return errors or {"form": [error.message]}
+
+
+def _joined(link: str, found: links.Taken) -> Response:
+    """The account begins: its owner is in."""
+    keys = [address_key(request.remote_addr)]
+    with writing() as session:
+        limits.attempt(session, keys, utc_now())
+    if not matches((found.pending or {}).get("password_hash"), request.form.get("password", "")[:201]):
+        wrong = "That is not the password you chose when you asked for this account."
+        return _confirm_page(link, {"password": [wrong]}, 422)
+    with writing() as session:
+        limits.succeeded(session, keys)
+        member_id = join(session, link, utc_now())
+    auth.sign_in(member_id, "password")
+    flash("Welcome! Your account is ready.", "good")
+    return redirect(url_for("pages.home"), 303)
+
+
+def _confirm_page(link: str, errors: dict[str, list[str]], status: int = 200) -> FlaskResponse:
+    try:
+        with writing() as session:
+            found = links.look(session, link, links.CONFIRMING, utc_now())
+    except DomainError as error:
+        page = render_template("confirm.html", found=None, link="", errors=errors_of(error))
+        return _quiet(page, max(status, 200))
+    return _quiet(render_template("confirm.html", found=found, link=link, errors=errors), status)
+
+
+def _quiet(page: str, status: int = 200) -> FlaskResponse:
+    answer = make_response(page, status)
+    answer.headers["Referrer-Policy"] = REFERRER
+    return answer
