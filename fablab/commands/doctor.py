@@ -30,6 +30,10 @@ WHERE locktype = 'advisory' AND granted
 LATELY_LOST = """
 SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM message_gap WHERE recorded_at >= :since
 """
+# Mails that have been on their way for longer than a restart of anything takes.
+MAILS_WAITING = """
+SELECT count(*) FROM mail WHERE sent_at IS NULL AND given_up_at IS NULL AND created_at < :since
+"""
 SILENT = """
 SELECT lab.slug || '/' || bridge.name FROM bridge JOIN lab ON lab.id = bridge.lab_id
 WHERE NOT bridge.online ORDER BY 1
@@ -49,7 +53,7 @@ class Finding:
 def doctor() -> None:
     """Check every part; exit code 1 when something needs attention."""
     settings = load_settings()
-    findings = [*_settings(settings), *_database(settings), *_broker(settings)]
+    findings = [*_settings(settings), *_database(settings), *_broker(settings), *_mail(settings)]
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         click.echo(f"{'ok  ' if finding.well else 'BAD '} {finding.subject:<{width}}  {finding.words}")
@@ -114,6 +118,11 @@ def _tables(database: Connection, now: datetime) -> Iterator[Finding]:
     yield Finding("lost messages", gaps == 0, f"{gaps} given up in the last day")
     dead = database.scalar(text("SELECT count(*) FROM dead_letter"))
     yield Finding("dead letters", True, f"{dead} kept")
+    waiting = database.scalar(text(MAILS_WAITING), {"since": now - timedelta(minutes=15)})
+    words = (
+        "none waits" if not waiting else f"{waiting} waiting for a quarter of an hour or more: see below"
+    )
+    yield Finding("mails", not waiting, words)
     silent = database.scalars(text(SILENT)).all()
     words = (
         "all connected" if not silent else f"away: {', '.join(silent)}; look at the bridge's log in that lab"
@@ -134,3 +143,27 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", False, f"{error}; check FABLAB_MQTT_URL and that the broker runs")
     else:
         yield Finding("broker", True, f"{where.host}:{where.port} answers")
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    from fablab.mail.post import ServerAwayError
+    from fablab.mail.smtp import connection, server_of
+
+    mail = settings.mail
+    if not mail.url:
+        if mail.folder:
+            yield Finding("mail", True, f"no server: mails are only written into {mail.folder}")
+        elif not settings.database.url:
+            yield Finding("mail", True, "none configured: `fablab run` keeps mails in its data directory")
+        else:
+            words = "no mail leaves, so nobody can open an account or reset a password: set FABLAB_MAIL_URL"
+            yield Finding("mail", False, words)
+        return
+    try:
+        with connection(server_of(mail.url), mail.timeout_s):
+            pass
+    except (ServerAwayError, SettingsError) as error:
+        yield Finding("mail", False, f"{error}; check FABLAB_MAIL_URL and that the server takes our mails")
+    else:
+        where = server_of(mail.url)
+        yield Finding("mail", True, f"{where.host}:{where.port} lets us in")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from subprocess import Popen
 from urllib.parse import quote
 
@@ -94,7 +95,8 @@ class System:
         self._start_bridges()
         self.complete = True
         self.write_run_file()
-        say(welcome(self.base_url, self.printers, self.data_dir / "logs"))
+        mails = None if os.environ.get("FABLAB_MAIL_URL") else self.mails
+        say(welcome(self.base_url, self.printers, self.data_dir / "logs", mails))
 
     @property
     def base_url(self) -> str:
@@ -120,6 +122,11 @@ class System:
             },
         )
 
+    @property
+    def mails(self) -> Path:
+        """Where mails are kept as files, unless a mail server is set."""
+        return Path(os.environ.get("FABLAB_MAIL__FOLDER") or self.data_dir / "mails")
+
     def environment(self) -> dict[str, str]:
         """What our own services get; secrets travel here because a command line is visible to everybody."""
         return {
@@ -129,6 +136,7 @@ class System:
             "FABLAB_SECRET_KEY": self.plan.secret_key or self.secrets.secret_key,
             "FABLAB_BASE_URL": self.base_url,
             "FABLAB_DATA_DIR": str(self.data_dir),
+            "FABLAB_MAIL__FOLDER": str(self.mails),
             "PYTHONUNBUFFERED": "1",
             # glibc otherwise keeps a heap per thread, tens of megabytes in all.
             "MALLOC_ARENA_MAX": "2",

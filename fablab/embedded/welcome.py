@@ -10,7 +10,7 @@ from fablab.embedded.octoprint_files import USER
 from fablab.sample.people import CAST, PASSWORD
 
 
-def welcome(base_url: str, printers: Mapping[str, OctoPrintServer], logs: Path) -> str:
+def welcome(base_url: str, printers: Mapping[str, OctoPrintServer], logs: Path, mails: Path | None) -> str:
     """Address, sample logins, what to try, how to stop."""
     lines = ["", f"fablab runs at {base_url}", "", f"  Sign in with the password {PASSWORD} as"]
     for person in CAST:
@@ -28,5 +28,7 @@ def welcome(base_url: str, printers: Mapping[str, OctoPrintServer], logs: Path) 
             lines.append(f"    {slug} is at {other.url}")
     else:
         lines.append("    as amina, book a machine; all are simulated (OCTOPRINT=2 adds real OctoPrints)")
+    if mails:
+        lines += ["", f"  Mails, such as the link to a new password, are files in {mails}"]
     lines += ["", f"  Logs in {logs}. Ctrl-C stops everything and keeps the data.", ""]
     return "\n".join(lines)

@@ -43,18 +43,19 @@ def compose(
     message["To"] = _address("", to)
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = message_id
-    message["Content-Language"] = language
     # So that nobody's "I am on holiday" answers us.
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(_text(name, language, filling))
     message.add_alternative(_html(name, language, filling), subtype="html")
+    # Now: what is set before would become the text part's.
+    message["Content-Language"] = language
     return message
 
 
 def _text(name: str, language: str, filling: Mapping[str, str]) -> str:
     words, around = template(name).words[language], frame(language)
-    button = [f"{words.button}:\n{filling[LINK]}"] if words.button else []
+    button = [f"{words.button}\n{filling[LINK]}"] if words.button else []
     parts = [
         _greeting(language, filling),
         *(fill(each, filling) for each in words.text),

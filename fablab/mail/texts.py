@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,9 +65,9 @@ class Frame:
     foot: str
 
 
-def names() -> Iterator[str]:
+def names() -> list[str]:
     """Every mail we can send."""
-    yield from sorted(path.stem for path in (HERE / "templates").glob("*.toml"))
+    return sorted(path.stem for path in (HERE / "templates").glob("*.toml"))
 
 
 @cache

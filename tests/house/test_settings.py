@@ -56,6 +56,9 @@ def test_the_file_and_the_types_name_the_same_settings() -> None:
         ({"FABLAB_TELEMETRY__HEARTBEAT_S": "0"}, "telemetry.heartbeat_s: must be at least 1"),
         ({"FABLAB_TELEMETRY__MISSED_HEARTBEATS": "0"}, "telemetry.missed_heartbeats: must be at least 1"),
         ({"FABLAB_WEB__STREAM_HEARTBEAT_S": "0"}, "web.stream_heartbeat_s: must be at least 1"),
+        ({"FABLAB_MAIL_URL": "mail.example.org"}, "FABLAB_MAIL_URL: must be smtp://"),
+        ({"FABLAB_MAIL__SENDER": "Fablab"}, "mail.sender: must be an address"),
+        ({"FABLAB_MAIL__BATCH": "0"}, "mail.batch: must be at least 1"),
         ({"FABLAB_DATABASE__POOL_SIZE": "0"}, "database.pool_size: must be at least 1"),
         ({"FABLAB_BOOKINGS__MIN_S": "0"}, "bookings.min_s: must be at least 1"),
         (
@@ -167,8 +170,8 @@ def test_later_places_win(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "place"), SHORT_NAMES.items())
 def test_a_short_name_reaches_its_setting(name: str, place: tuple[str, str]) -> None:
-    value = getattr(getattr(load_settings({name: "text"}), place[0]), place[1])
-    assert value == "text"
+    value = getattr(getattr(load_settings({name: "smtp://text"}), place[0]), place[1])
+    assert value == "smtp://text"
 
 
 @pytest.mark.parametrize("command", [["web"], ["scheduler"], ["db", "upgrade"], ["sample", "load"]])
