@@ -124,7 +124,8 @@ def add(
         )
     except (WebAuthnException, ValueError, TypeError, KeyError) as error:
         raise _unfit(error) from error
-    _spend(session, challenge, now)
+    if not _spend(session, challenge, now):
+        raise _refused("spent", "That answer was used already. Try again.")
     # The row is locked, so that two at a time do not pass the most one may have.
     session.execute(select(Member.id).where(Member.id == actor.member_id).with_for_update())
     if (session.scalar(select(func.count()).where(Passkey.member_id == actor.member_id)) or 0) >= MOST_OF_ONE:
@@ -178,7 +179,8 @@ def sign_in_with(
     except (WebAuthnException, ValueError, TypeError, KeyError) as error:
         log.info("passkey_refused", trouble=str(error)[:200])
         return None
-    _spend(session, challenge, now)
+    if not _spend(session, challenge, now):
+        return None
     if not _counted(session, passkey.id, shown.new_sign_count, now):
         detail = f"counter {shown.new_sign_count} after {passkey.sign_count}"
         subject = f"passkey {passkey.id}"
@@ -201,8 +203,8 @@ def remove(
     audit.record(session, actor, "passkey.remove", f"passkey {passkey_id}", now, on_member_id=actor.member_id)
 
 
-def _spend(session: Session, challenge: bytes, now: datetime) -> None:
-    """Use a challenge up. What is older than a challenge lives is forgotten on the way."""
+def _spend(session: Session, challenge: bytes, now: datetime) -> bool:
+    """Use a challenge up; False when it was. What is older than a challenge lives is forgotten on the way."""
     session.execute(delete(SpentChallenge).where(SpentChallenge.spent_at < now - 2 * CHALLENGE_TTL))
     spent = session.scalar(
         insert(SpentChallenge)
@@ -210,8 +212,7 @@ def _spend(session: Session, challenge: bytes, now: datetime) -> None:
         .on_conflict_do_nothing()
         .returning(SpentChallenge.digest)
     )
-    if spent is None:
-        raise _refused("spent", "This passkey's answer was used already. Try again.")
+    return spent is not None
 
 
 def _counted(session: Session, passkey_id: int, count: int, now: datetime) -> bool:

@@ -45,7 +45,7 @@ def check(session: Session, member_id: int, key: bytes, code: str, now: datetime
     """
     if not required(session, member_id):
         return False
-    bare = "".join(code.split())
+    bare = _bare(code)
     if len(bare) == authenticator.DIGITS:
         return authenticator.take(session, member_id, key, bare, now)
     if not recovery.take(session, member_id, bare, now):
@@ -63,7 +63,7 @@ def confirm(
 
     The sign-in session with the id ``session_id`` counts from now on as begun with a second factor.
     """
-    if not authenticator.confirm(session, actor, key, "".join(code.split()), now):
+    if not authenticator.confirm(session, actor, key, _bare(code), now):
         return None
     session.execute(
         update(SignInSession)
@@ -97,6 +97,11 @@ def remove(session: Session, actor: Actor, member_id: int, now: datetime) -> Non
     if session.scalar(select(Member.id).where(Member.id == member_id)) is None:
         raise not_found("member")
     _remove(session, actor, member_id, now)
+
+
+def _bare(code: str) -> str:
+    """The code without blanks; digits of whatever script become the ones apps show."""
+    return "".join(str(int(each)) if each.isdecimal() else each for each in code if not each.isspace())
 
 
 def _remove(session: Session, actor: Actor, member_id: int, now: datetime) -> None:
