@@ -11,13 +11,20 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
 from fablab.members.models import GuardianConsent, Member
-from fablab.members.rules import Actor, is_minor, may_record_consent, may_see_member_details, not_yet
+from fablab.members.rules import (
+    Actor,
+    acting_lab,
+    is_minor,
+    may_record_consent,
+    may_see_member_details,
+    not_yet,
+)
 from fablab.settings import ROOT
 
 WORDS_FILE = ROOT / "config" / "consent.toml"
-LANGUAGES = ("fr", "ar", "en")
 WORDS_MAX = 2000
 
 
@@ -78,7 +85,15 @@ def record_consent(
     )
     session.add(row)
     session.flush()
-    audit.record(session, actor, "consent.record", f"consent {row.id}", now, on_member_id=member_id)
+    audit.record(
+        session,
+        actor,
+        "consent.record",
+        f"consent {row.id}",
+        now,
+        on_member_id=member_id,
+        lab_id=acting_lab(actor),
+    )
     return row.id
 
 
@@ -97,7 +112,15 @@ def withdraw_consent(session: Session, actor: Actor, member_id: int, consent_id:
     )
     if withdrawn is None:
         raise not_found("consent")
-    audit.record(session, actor, "consent.withdraw", f"consent {consent_id}", now, on_member_id=member_id)
+    audit.record(
+        session,
+        actor,
+        "consent.withdraw",
+        f"consent {consent_id}",
+        now,
+        on_member_id=member_id,
+        lab_id=acting_lab(actor),
+    )
 
 
 def _birth_date(session: Session, actor: Actor, member_id: int) -> date | None:

@@ -10,11 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
 from fablab.members.directory import roles_of
 from fablab.members.models import Member
 from fablab.members.rules import (
     Actor,
+    acting_lab,
     birth_date_refusal,
     may_change_birth_date,
     may_change_member,
@@ -22,7 +24,6 @@ from fablab.members.rules import (
 )
 from fablab.members.search import sought
 
-LANGUAGES = ("fr", "ar", "en")
 FIELDS = ("name", "language", "birth_on")
 
 
@@ -57,6 +58,7 @@ def change_profile(
         now,
         ", ".join(sorted(changed)),
         on_member_id=member_id,
+        lab_id=acting_lab(actor),
     )
     return sorted(changed)
 

@@ -34,6 +34,11 @@ class Actor:
     birth_on: date | None = None
 
 
+def acting_lab(actor: Actor) -> int | None:
+    """The lab somebody acts for where none is named: the only one they manage."""
+    return next(iter(actor.managed_labs)) if len(actor.managed_labs) == 1 else None
+
+
 def may_see_lab_details(actor: Actor, lab_id: int) -> bool:
     """Names behind bookings, files behind jobs: the lab's manager, operators and admins."""
     return actor.admin or actor.operator or lab_id in actor.managed_labs

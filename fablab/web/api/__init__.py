@@ -11,14 +11,17 @@ from fablab.web.api import (
     bookings,
     calendars,
     catalogue,
+    certifications,
     docs,
     invitations,
     labs,
     machines,
     me,
+    members,
     organisations,
     projects,
     stream,
+    trainings,
     usage,
     utilisation,
 )
@@ -34,11 +37,14 @@ PARTS = (
     utilisation,
     stream,
     me,
+    members,
     audit,
     organisations,
     invitations,
     projects,
     catalogue,
+    certifications,
+    trainings,
 )
 
 
