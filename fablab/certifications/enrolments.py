@@ -133,7 +133,7 @@ def on_the_list(session: Session, training_id: int) -> dict[int, str]:
             Enrolment.training_id == training_id, Enrolment.state != "cancelled"
         )
     )
-    return dict(rows.tuples().all())
+    return {row.member_id: row.state for row in rows}
 
 
 def _for_whom(actor: Actor, row: Training, member_id: int | None) -> int:
