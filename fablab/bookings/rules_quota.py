@@ -56,10 +56,10 @@ def _sentence(quota: QuotaUse) -> str:
     first, last = local_days(quota.span, quota.zone)
     machines = f"machine time ({quota.kind})" if quota.kind else "machine time"
     left_s = quota.limit_s - quota.used_s
-    left = f"{hours(left_s)} are left" if left_s >= 60 else "nothing is left"
+    left = hours(left_s) if left_s >= 60 else "nothing"
     return (
         f"{quota.organisation} may book {hours(quota.limit_s)} of {machines} a {quota.period}. "
-        f"From {first} to {last} it has booked {hours(quota.used_s)}, {left}, and this booking takes "
+        f"From {first} to {last} it has booked {hours(quota.used_s)}, which leaves {left}; this booking takes "
         f"{hours(quota.asked_s)}. Shorten it, choose another {quota.period}, or book in your own name."
     )
 
