@@ -109,7 +109,8 @@ def wait_s(limit: Limit, failures: int, last_at: datetime, now: datetime) -> int
         return 0
     doubled = limit.first_s * 2 ** min(failures - limit.free, LONGEST_DOUBLING)
     due_at = last_at + timedelta(seconds=min(doubled, limit.longest_s))
-    return max(0, math.ceil((due_at - now).total_seconds()))
+    # Who waited for a lock comes with an instant that is older than the try before.
+    return max(0, math.ceil((due_at - max(now, last_at)).total_seconds()))
 
 
 def forgotten(limit: Limit, last_at: datetime, now: datetime) -> bool:
