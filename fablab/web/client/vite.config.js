@@ -1,4 +1,5 @@
 import { defineConfig } from 'vite'
+import { certificateFonts } from './build/certificate-fonts.js'
 import { iconSprite } from './build/icon-sprite.js'
 import { purgeStyles } from './build/purge-styles.js'
 
@@ -6,7 +7,7 @@ import { purgeStyles } from './build/purge-styles.js'
 export default defineConfig({
   base: '/static/dist/',
   publicDir: false,
-  plugins: [iconSprite(), purgeStyles()],
+  plugins: [iconSprite(), certificateFonts(), purgeStyles()],
   build: {
     outDir: '../static/dist',
     emptyOutDir: true,
