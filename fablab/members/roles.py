@@ -59,6 +59,8 @@ def remove_role(
 ) -> None:
     """Take a role away. The last admin's stays: nobody could give one again."""
     _check_seen(session, actor, member_id)
+    if role not in ROLES:
+        raise not_found("role")
     if refusals := role_refusals(role, lab_id):
         raise DomainError(Code.REFUSED, refusals[0].message, refusals)
     if actor is not None and not may_remove_role(actor, role, lab_id):

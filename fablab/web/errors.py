@@ -34,6 +34,8 @@ STATUS = {
     Code.INTERNAL: 500,
 }
 SIGN_IN_PATH = "/sign-in"
+# Parts of addresses that let in whoever has them: never logged, never told to the next page.
+SECRET_PARTS = frozenset({"link", "secret", "key"})
 # Seconds after which whoever was turned away for want of the database may come again.
 RETRY_AFTER_S = 5
 
@@ -103,7 +105,7 @@ def _domain_error(error: DomainError) -> Any:
 def _path_to_log() -> str:
     """The path; of links sent by mail, which open an account, only their kind."""
     rule = request.url_rule
-    return rule.rule if rule is not None and "link" in rule.arguments else request.path
+    return rule.rule if rule is not None and rule.arguments & SECRET_PARTS else request.path
 
 
 def _page_asked_for() -> str:
@@ -173,7 +175,7 @@ def _refusals(messages: Any) -> Iterator[Refusal]:
 
 def _fields(messages: Mapping[Any, Any], above: str) -> Iterator[Refusal]:
     for name, found in messages.items():
-        field = "body" if name == "_schema" else f"{above}{name}"
+        field = (above.rstrip(".") or "body") if name == "_schema" else f"{above}{name}"
         if isinstance(found, Mapping):
             yield from _fields(found, f"{field}.")
         else:

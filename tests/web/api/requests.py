@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from tests.fixtures_cast import tomorrow
 
@@ -22,7 +22,7 @@ class Route:
     rule: str
 
     def __str__(self) -> str:
-        return f"{self.method} {self.rule.removeprefix(PREFIX)}"
+        return f"{self.method} {self.rule}"
 
 
 def routes(app: Flask) -> list[Route]:
@@ -47,21 +47,10 @@ def booking_body(**more: Any) -> dict[str, Any]:
     }
 
 
-BODIES: dict[str, dict[str, Any]] = {
-    "POST /bookings": booking_body(),
-    "POST /bookings/preview": booking_body(),
-    "POST /bookings/<id:booking_id>/cancellation": {"reason": "ill"},
-    "POST /me/tokens": {"name": "laptop"},
-}
-
-
-def address(route: Route, *, lab: str = "tanger", machine: str = "tanger-prusa-1", **ids: Any) -> str:
-    """The route's address with something in each of its places."""
-    values = {"<slug:lab>": lab, "<slug:machine>": machine, "<uuid:job_id>": uuid.UUID(int=7), **ids}
-    path = route.rule
-    for place, value in values.items():
-        path = path.replace(place, str(value))
-    for place in ("<id:booking_id>", "<id:token_id>"):
-        path = path.replace(place, str(ids.get(place, 1)))
-    assert "<" not in path, f"{route}: say in tests/web/api/requests.py what goes into this address"
-    return path
+def names_field(answer: TestResponse, field: str) -> bool:
+    """Whether this is a clear refusal of that field."""
+    return (
+        400 <= answer.status_code < 500
+        and answer.content_type == "application/problem+json"
+        and any(each["field"].split(".")[0] == field and each["message"] for each in answer.json["refusals"])
+    )
