@@ -121,7 +121,7 @@ _OPEN = (Invitation.accepted_at.is_(None), Invitation.withdrawn_at.is_(None))
 
 
 def _accept(session: Session, actor: Actor, found: InvitationView, now: datetime) -> InvitationView:
-    refuse(_not_theirs(session, actor, found))
+    refuse(obstacles(session, actor, found))
     # The organisation first, as every verb does; then whoever was quicker has taken the invitation.
     closed_at = session.scalar(
         select(Organisation.closed_at)
@@ -150,7 +150,8 @@ def _accept(session: Session, actor: Actor, found: InvitationView, now: datetime
     return found
 
 
-def _not_theirs(session: Session, actor: Actor, found: InvitationView) -> list[Refusal]:
+def obstacles(session: Session, actor: Actor, found: InvitationView) -> list[Refusal]:
+    """Why the actor cannot accept: another address, or one not confirmed yet."""
     email, verified_at = session.execute(
         select(Member.email, Member.email_verified_at).where(Member.id == actor.member_id)
     ).one()
@@ -221,4 +222,4 @@ def _send(
 
 def digest(plain: str) -> bytes:
     """What is kept of an invitation's secret. It carries 256 random bits, so no slow hash is needed."""
-    return hashlib.sha256(plain.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()

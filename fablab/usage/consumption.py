@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking
-from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES
+from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES, LIVE_STATES
 from fablab.bookings.rules_quota import periods
 from fablab.machines.models import Lab, Machine
 from fablab.machines.rules import Span
@@ -139,6 +139,19 @@ def organisation_bookings(
         query = query.where(tuple_(Booking.starts_at, Booking.id) < before)
     order = (Booking.starts_at.desc(), Booking.id.desc()) if newest_first else (Booking.starts_at, Booking.id)
     return [OrganisationBooking(*row) for row in session.execute(query.order_by(*order))]
+
+
+def coming_of_member(session: Session, organisation_id: int, member_id: int, now: datetime) -> int:
+    """How many bookings of a member in the organisation's name are still to come or under way."""
+    found = session.scalar(
+        select(func.count()).where(
+            Booking.organisation_id == organisation_id,
+            Booking.member_id == member_id,
+            Booking.state.in_(LIVE_STATES),
+            Booking.ends_at > now,
+        )
+    )
+    return found or 0
 
 
 def consumption(session: Session, organisation_id: int, first: date, last: date) -> Consumption:

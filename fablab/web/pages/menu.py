@@ -33,18 +33,30 @@ class Place:
     also: tuple[str, ...] = ()
 
 
+_ORGANISATION = (
+    "organisation",
+    "invite",
+    "organisation_bookings_page",
+    "organisation_consumption",
+    "organisation_settings",
+    "new_organisation",
+    "found_organisation",
+    "rename_organisation",
+    "set_terms",
+    "set_organisation_quota",
+)
 ACCOUNT = (
     Place("account", "user-circle", "Profile"),
     Place("security", "lock", "Security", also=("authenticator", "recovery_codes", "passkeys", "tokens")),
-    Place("my_organisations", "users-group", "Organisations", also=("organisation", "projects")),
+    Place("my_organisations", "users-group", "Organisations", also=(*_ORGANISATION, "projects", "project")),
     Place("my_certifications", "certificate", "Certifications"),
     Place("trainings", "school", "Trainings", also=("training",)),
     Place("my_data", "database", "Your data"),
 )
 STAFF = (
-    Place("members", "users", "Members", _staff, also=("member",)),
+    Place("members", "users", "Members", _staff, also=("member", "new_member", "new_consent")),
     Place("certifying", "certificate", "Certifications", _certifies),
-    Place("organisations", "users-group", "Organisations", _network),
+    Place("organisations", "users-group", "Organisations", _network, also=_ORGANISATION),
     Place("audit", "history", "Audit", lambda actor: actor.admin),
 )
 

@@ -20,7 +20,10 @@ OWNERS = {**OUTSIDE, "salma": 403, "nadia": 403}
 LOOK = {**OUTSIDE, "salma": 403}
 ADMINS = {**OUTSIDE, "amina": 403, "salma": 403, "nadia": 403}
 OF_SALMA = {**CLUB, "member_id": "$salma"}
+PAGE = {"slug": "$organisation"}
+PAGE_OF_SALMA = {**PAGE, "member_id": "$salma"}
 PROJECT = {"project_id": "$project"}
+EDITED = {"name": "Other", "filiere": "design", "programme": ""}
 INVITED = {"invitation_id": "$invitation_for_youssef"}
 NOT_INVITED = dict.fromkeys(("amina", "trainer", "salma", "karim", "nadia", "admin"), 404)
 
@@ -67,6 +70,53 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/projects/<id:project_id>": Row(200, **OUTSIDE, at=PROJECT),
     "PATCH /api/v1/projects/<id:project_id>": Row(200, **OWNERS, at=PROJECT, json={"name": "Other"}),
     "POST /api/v1/projects/<id:project_id>/closure": Row(201, **OWNERS, at=PROJECT),
+    "GET /organisations": Row(200),
+    "GET /new-organisation": Row(200, nadia=403),
+    "POST /new-organisation": Row(303, nadia=403, form={"name": "New", "kind": "startup"}),
+    "GET /staff/organisations": Row(403, nadia=200, admin=200),
+    "GET /organisations/<slug:slug>": Row(200, **OUTSIDE, at=PAGE),
+    "GET /organisations/<slug:slug>/bookings": Row(200, **LOOK, at=PAGE),
+    "GET /organisations/<slug:slug>/consumption": Row(200, **LOOK, at=PAGE),
+    "GET /organisations/<slug:slug>/settings": Row(200, **LOOK, at=PAGE),
+    "POST /organisations/<slug:slug>/invitations": Row(
+        303, **OWNERS, at=PAGE, form={"email": "somebody@example.org"}
+    ),
+    "POST /organisations/<slug:slug>/invitations/<id:invitation_id>/withdrawal": Row(
+        303, **OWNERS, at={**PAGE, **INVITED}
+    ),
+    "POST /organisations/<slug:slug>/members/<id:member_id>/ownership": Row(
+        303, **OWNERS, at=PAGE_OF_SALMA, form={"owner": "1"}
+    ),
+    "GET /organisations/<slug:slug>/members/<id:member_id>/removal": Row(
+        200, **OUTSIDE, nadia=403, at=PAGE_OF_SALMA
+    ),
+    "POST /organisations/<slug:slug>/members/<id:member_id>/removal": Row(
+        303, **OUTSIDE, nadia=403, at=PAGE_OF_SALMA
+    ),
+    "POST /organisations/<slug:slug>/name": Row(303, **OWNERS, at=PAGE, form={"name": "Other"}),
+    "POST /organisations/<slug:slug>/terms": Row(
+        303, **ADMINS, at=PAGE, form={"kind": "startup", "tariff_category": "partner"}
+    ),
+    "POST /organisations/<slug:slug>/quotas": Row(
+        303, **ADMINS, at=PAGE, form={"hours": "12.5", "period": "week", "machine_kind": ""}
+    ),
+    "POST /organisations/<slug:slug>/quotas/<id:quota_id>/removal": Row(
+        303, **ADMINS, at={**PAGE, "quota_id": "$quota"}
+    ),
+    "GET /organisations/<slug:slug>/closure": Row(200, **OWNERS, at=PAGE),
+    "POST /organisations/<slug:slug>/closure": Row(303, **OWNERS, at=PAGE),
+    "POST /organisations/<slug:slug>/reopening": Row(303, **ADMINS, at=PAGE),
+    "GET /invitations/<secret>": Row(200, anonymous=200, at={"secret": "for-youssef"}),
+    # With another address it says so on the invitation's page.
+    "POST /invitations/<secret>/acceptance": Row(303, at={"secret": "for-youssef"}),
+    "POST /my-invitations/<id:invitation_id>/acceptance": Row(303, **NOT_INVITED, at=INVITED),
+    "POST /my-invitations/<id:invitation_id>/refusal": Row(303, **NOT_INVITED, at=INVITED),
+    "GET /projects": Row(200),
+    "GET /projects/new": Row(200, nadia=403),
+    "POST /projects/new": Row(303, nadia=403, form={"name": "Lamp", "filiere": "design"}),
+    "GET /projects/<id:project_id>": Row(200, **OWNERS, at=PROJECT),
+    "POST /projects/<id:project_id>": Row(303, **OWNERS, at=PROJECT, form=EDITED),
+    "POST /projects/<id:project_id>/closure": Row(303, **OWNERS, at=PROJECT),
 }
 
 

@@ -7,7 +7,10 @@ use([BarChart, LineChart, GridComponent, LegendComponent, TooltipComponent, Aria
 
 const hours = (seconds: string | undefined) => Math.round(Number(seconds ?? 0) / 360) / 10
 
-/** `<utilisation-chart table="id">`: draws the rows of a table on this page, so that both tell the same. */
+/**
+ * `<utilisation-chart table="id">`: draws the rows of a table on this page, so that both tell the same.
+ * With `without-available` there is no line of available hours.
+ */
 class UtilisationChart extends HTMLElement {
   #chart: EChartsType | undefined
   #size = new ResizeObserver(() => this.#chart?.resize())
@@ -39,6 +42,16 @@ class UtilisationChart extends HTMLElement {
       itemStyle: { color: paint, borderRadius: [3, 3, 0, 0] },
       ...extra,
     })
+    const available = {
+      name: 'Available',
+      type: 'line' as const,
+      step: 'middle' as const,
+      symbol: 'none',
+      data: rows.map((row) => hours(row.dataset.available)),
+      itemStyle: { color: quiet },
+      lineStyle: { color: quiet, width: 1.5, type: 'dashed' as const },
+      areaStyle: { color: quiet, opacity: 0.06 },
+    }
     this.#chart = init(this)
     this.#chart.setOption({
       animation: !matchMedia('(prefers-reduced-motion: reduce)').matches,
@@ -57,16 +70,7 @@ class UtilisationChart extends HTMLElement {
       },
       yAxis: { type: 'value', axisLabel: { color: quiet, formatter: '{value} h' }, splitLine: { lineStyle: { color: line } } },
       series: [
-        {
-          name: 'Available',
-          type: 'line',
-          step: 'middle',
-          symbol: 'none',
-          data: rows.map((row) => hours(row.dataset.available)),
-          itemStyle: { color: quiet },
-          lineStyle: { color: quiet, width: 1.5, type: 'dashed' },
-          areaStyle: { color: quiet, opacity: 0.06 },
-        },
+        ...(this.hasAttribute('without-available') ? [] : [available]),
         // Used stands inside booked: what is left of the wider bar was booked for nothing.
         bars('Booked', 'booked', colour('--app-chart-booked'), { barGap: '-77%', barWidth: '64%' }),
         bars('Used', 'used', colour('--tblr-primary'), { barWidth: '34%' }),
