@@ -70,7 +70,7 @@ def find_members(
     return [Found(row.id, row.name, row.email, row.active, row.sought, roles.get(row.id, ())) for row in rows]
 
 
-def members_found(text: str, *, after: tuple[str, int] | None, limit: int) -> Select[Any]:
+def members_found(text: str, *, after: tuple[str, int] | None, limit: int) -> Select[*tuple[Any, ...]]:
     """The statement of the search: all matches by the index of words, then the first of them by name.
 
     The matches are set apart before they are sorted. Otherwise PostgreSQL, which believes that they lie
@@ -78,7 +78,7 @@ def members_found(text: str, *, after: tuple[str, int] | None, limit: int) -> Se
     against 5 ms. Sorting half of all members, when one letter matches so many, takes 65 ms.
     """
     columns = (Member.id, Member.name, Member.email, Member.active, Member.sought)
-    statement: Select[Any] = select(*columns).where(Member.erased_at.is_(None))
+    statement: Select[*tuple[Any, ...]] = select(*columns).where(Member.erased_at.is_(None))
     if wanted := query(text):
         matches = statement.where(Member.words.op("@@")(cast(literal(wanted), TSQUERY))).cte("matches")
         found: FromClause = matches.prefix_with("MATERIALIZED", dialect="postgresql")

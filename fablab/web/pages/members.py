@@ -1,0 +1,109 @@
+"""Staff's directory of members: finding one as one types, and adding one."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from fablab.clock import utc_now
+from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.machines.queries import labs
+from fablab.members.directory import find_members
+from fablab.members.rules import Actor, may_add_members, may_look_up_members
+from fablab.signin.accounts import open_account
+from fablab.web.database import writing
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import reading, settings
+from fablab.web.pages.links import errors_of
+from fablab.web.pages.role_choice import roles_in_words
+
+SHOWN = 20
+SHOWN_MOST = 200
+TYPED_MOST = 200
+_FIELDS = ("name", "email", "language", "birth_on", "under_18")
+
+
+@blueprint.get("/staff/members")
+def members() -> str:
+    """Members by name, or those whose words begin as was typed (?q=); ?shown= is how many are shown."""
+    session, actor = reading()
+    staff_only(actor)
+    typed = request.args.get("q", "").replace("\0", " ")[:TYPED_MOST]
+    shown = min(max(request.args.get("shown", SHOWN, type=int), SHOWN), SHOWN_MOST)
+    found = find_members(session, typed, limit=shown + 1)
+    names = {lab.id: lab.names["en"] for lab in labs(session)}
+    return render_template(
+        "members.html",
+        q=typed,
+        found=[(each, roles_in_words(each.roles, names)) for each in found[:shown]],
+        more=min(shown * 2, SHOWN_MOST) if len(found) > shown < SHOWN_MOST else None,
+        too_many=len(found) > shown == SHOWN_MOST,
+        may_add=may_add_members(actor),
+    )
+
+
+@blueprint.get("/staff/members/new")
+def new_member() -> str:
+    """The form for somebody who has no account yet."""
+    _, actor = reading()
+    adding_only(actor)
+    return _form_page({}, {})
+
+
+@blueprint.post("/staff/members/new")
+def member_added() -> Response | tuple[str, int]:
+    """Make the account, and send the mail by which its owner chooses a password."""
+    _, actor = reading()
+    adding_only(actor)
+    typed = {
+        name: request.form.get(name, "") for name in ("name", "email", "language", "birth_on", "under_18")
+    }
+    try:
+        with writing() as session:
+            made = open_account(
+                session,
+                actor,
+                typed["email"],
+                typed["name"],
+                typed["language"],
+                a_day(typed["birth_on"], "birth_on"),
+                utc_now(),
+                under_18=bool(typed["under_18"]),
+                base_url=settings().web.base_url,
+            )
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        return _form_page(typed, errors_of(error)), 422
+    flash(f"{typed['name'].strip()} has an account now, and a mail to choose a password.", "good")
+    return redirect(url_for("pages.member", member_id=made), 303)
+
+
+def staff_only(actor: Actor) -> None:
+    """For makers there is no directory."""
+    if not may_look_up_members(actor):
+        raise not_found("page")
+
+
+def adding_only(actor: Actor) -> None:
+    staff_only(actor)
+    if not may_add_members(actor):
+        raise DomainError(Code.NOT_ALLOWED, "Managers and administrators add members.")
+
+
+def a_day(typed: str, name: str) -> date | None:
+    """The day a date field holds, None when it is empty. Raises REFUSED at the field for anything else."""
+    if not typed.strip():
+        return None
+    try:
+        return date.fromisoformat(typed.strip())
+    except ValueError:
+        text = "Please give a day, for instance 2012-01-31."
+        raise DomainError(Code.REFUSED, text, [Refusal("invalid", name, text)]) from None
+
+
+def _form_page(typed: dict[str, str], errors: dict[str, Any]) -> str:
+    return render_template("member_new.html", typed=typed, errors=errors, today=utc_now().date())
