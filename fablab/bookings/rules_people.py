@@ -145,6 +145,11 @@ def may_see_history(part: Part | None) -> bool:
     return part in (Part.LEADER, Part.STAFF)
 
 
+def may_see_its_work(part: Part | None) -> bool:
+    """Which files the machine worked on in its time: whose they are, and the lab's staff."""
+    return part in (Part.LEADER, Part.STAFF)
+
+
 def may_cancel(actor: Actor, part: Part | None, lab_id: int) -> bool:
     """Whose it is, and whoever manages the lab."""
     return part is Part.LEADER or (part is Part.STAFF and may_manage_lab(actor, lab_id))

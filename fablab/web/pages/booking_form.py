@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from fablab.bookings.rules import BookingRequest, Policy
+from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest, Policy
 from fablab.errors import Refusal
 from fablab.machines.queries import MachineView
 
 LENGTHS_MIN = (15, 30, 45, 60, 90, 120, 180, 240, 300, 360, 480, 600, 720, 1080, 1440)
 PURPOSE_MAX = 200
 # A refusal names a field of the request; the form asks for the same thing in its own fields.
-FIELDS = {"starts_at": "time", "ends_at": "duration", "purpose": "purpose", "for_member": "for_member"}
+FIELDS = {
+    "starts_at": "time",
+    "ends_at": "duration",
+    "purpose": "purpose",
+    "for_member": "for_member",
+    "organisation": "organisation",
+    "project": "project",
+    "participants": "names",
+    "head_count": "head_count",
+}
+# What stands folded away, because most bookings need none of it.
+FOLDED = ("for_member", "organisation", "project", "head_count", "names")
+NAMES_MAX = 20_000
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
 @dataclass
@@ -26,7 +40,16 @@ class BookingForm:
     duration: str
     purpose: str = ""
     for_member: str = ""
+    organisation: str = ""
+    project: str = ""
+    head_count: str = ""
+    names: str = ""
     errors: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def unfolded(self) -> bool:
+        """Whether something is said, or wrong, about whom and what it is for."""
+        return any(getattr(self, name) or name in self.errors for name in FOLDED)
 
     def refuse(self, name: str, message: str) -> None:
         self.errors.setdefault(name, []).append(message)
@@ -48,10 +71,8 @@ def offered(start: datetime, zone: str, duration_min: int = 60) -> BookingForm:
 
 def typed(values: Mapping[str, str]) -> BookingForm:
     """A form as it was sent. Nothing is judged yet."""
-    day, at, duration, purpose, for_member = (
-        values.get(name, "").strip() for name in ("day", "time", "duration", "purpose", "for_member")
-    )
-    return BookingForm(day, at, duration, purpose, for_member)
+    names = ("day", "time", "duration", "purpose", *FOLDED)
+    return BookingForm(**{name: values.get(name, "").strip() for name in names})
 
 
 def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
@@ -65,6 +86,7 @@ def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
         form.refuse("purpose", "Please use plain text in one line.")
     if len(form.for_member) > 254 or "\0" in form.for_member:
         form.refuse("for_member", "That is not an e-mail address.")
+    organisation, project, heads, guests = _organisation(form), _project(form), _heads(form), _guests(form)
     if form.errors or day is None or at is None or duration is None:
         return None
     wall = datetime.combine(day, at, tzinfo=ZoneInfo(machine.zone))
@@ -73,7 +95,15 @@ def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
         form.refuse("time", "The clocks change that day and skip this time. Pick an hour earlier or later.")
         return None
     return BookingRequest(
-        machine.slug, starts_at, starts_at + duration, form.purpose, form.for_member or None
+        machine.slug,
+        starts_at,
+        starts_at + duration,
+        form.purpose,
+        form.for_member or None,
+        organisation,
+        project,
+        guests,
+        heads,
     )
 
 
@@ -98,6 +128,45 @@ def _words(minutes: int) -> str:
     if not whole:
         return f"{rest} minutes"
     return f"{whole} hour{'s' if whole != 1 else ''}" + (f" {rest} minutes" if rest else "")
+
+
+def _organisation(form: BookingForm) -> str | None:
+    if form.organisation and (len(form.organisation) > 60 or not _SLUG.fullmatch(form.organisation)):
+        form.refuse("organisation", "Please choose one of the list.")
+    return form.organisation or None
+
+
+def _project(form: BookingForm) -> int | None:
+    if not form.project:
+        return None
+    if not (form.project.isascii() and form.project.isdigit() and 0 < int(form.project[:30]) < 2**63):
+        form.refuse("project", "Please choose one of the list.")
+        return None
+    return int(form.project)
+
+
+def _heads(form: BookingForm) -> int | None:
+    if not form.head_count:
+        return None
+    if not (form.head_count.isascii() and form.head_count.isdigit()) or len(form.head_count) > 9:
+        form.refuse("head_count", "Please give a number.")
+        return None
+    if not 1 <= int(form.head_count) <= HEADS_MOST:
+        form.refuse("head_count", f"Please give a number from 1 to {HEADS_MOST}.")
+    return int(form.head_count)
+
+
+def _guests(form: BookingForm) -> tuple[Guest, ...]:
+    """One a line; whatever has an @ in it is an address."""
+    lines = [line.strip() for line in form.names[:NAMES_MAX].splitlines()]
+    lines = [line for line in lines if line]
+    if len(lines) > LISTED_MOST:
+        form.refuse("names", f"Please list {LISTED_MOST} at most; the number of people may be larger.")
+    elif any(len(line) > (254 if "@" in line else 120) for line in lines):
+        form.refuse("names", "One of these names is too long. Write one on each line.")
+    elif any(not line.isprintable() for line in lines):
+        form.refuse("names", "Please use plain text, one name on each line.")
+    return tuple(Guest(email=line) if "@" in line else Guest(name=line) for line in lines)
 
 
 def _date(form: BookingForm) -> date | None:

@@ -67,6 +67,7 @@ def lab(slug: str) -> str:
         door=_door(found, now),
         kinds=_by_kind(shown),
         week=list(open_days(found.openings, found.zone, now, now + LOOK_AHEAD)),
+        some_without_staff=not all(each.supervised for each in found.openings),
     )
 
 

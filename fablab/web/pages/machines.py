@@ -18,7 +18,10 @@ from fablab.clock import utc_now
 from fablab.errors import Alternative, Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import MachineView
-from fablab.members.rules import Actor, may_book_for_others
+from fablab.machines.rules import Span, supervised_spans
+from fablab.members.directory import find_members
+from fablab.members.rules import Actor, is_minor, may_book_for_others
+from fablab.organisations.queries import memberships, projects_of
 from fablab.web.database import writing
 from fablab.web.errors import STATUS
 from fablab.web.pages.blueprint import blueprint
@@ -68,6 +71,19 @@ def book(slug: str) -> Response | tuple[str, int]:
     return redirect(url_for("pages.booking", booking_id=made.id, made=1), 303)
 
 
+@blueprint.get("/machines/<slug>/people")
+def people(slug: str) -> str:
+    """Members to book this machine for, as the lab's managers type: the options of a list."""
+    session, actor = reading()
+    found = _find(session, slug)
+    if not may_book_for_others(actor, found.lab_id):
+        raise not_found("machine")
+    text = request.args.get("for_member", "").replace("\0", "").strip()[:120]
+    return render_template(
+        "parts/people_options.html", people=find_members(session, text, limit=8) if text else []
+    )
+
+
 def _find(session: Session, slug: str) -> MachineView:
     found = machines.machine_by_slug(session, slug)
     if found is None:
@@ -86,13 +102,14 @@ def _page(
     [shown] = tiles(session, actor, [found], now, settings())
     taken = bookings.calendar(session, [found.id], now, now + AGENDA)
     limits: Policy = policy()
+    today = now.astimezone(ZoneInfo(found.zone))
+    minor = is_minor(actor.birth_on, today.date())
     if form is None:
         # Now, to the minute: whoever stands before a free machine starts at once, and use before a booking
         # would not count as booked.
         minute = now.replace(second=0, microsecond=0)
-        start = first_start(session, found, timedelta(hours=1), minute, minute + AGENDA)
+        start = first_start(session, found, timedelta(hours=1), minute, minute + AGENDA, supervised=minor)
         form = _asked(offered(start or minute, found.zone))
-    today = now.astimezone(ZoneInfo(found.zone))
     return render_template(
         "machine.html",
         now=now,
@@ -107,6 +124,10 @@ def _page(
         utc_offset_min=int((today.utcoffset() or timedelta()).total_seconds()) // 60,
         openings=[] if found.unattended else [_opening(each) for each in found.openings],
         may_book_for_others=may_book_for_others(actor, found.lab_id),
+        organisations=memberships(session, actor.member_id),
+        projects=projects_of(session, actor.member_id),
+        minor=minor,
+        supervised=_supervised(found, now) if minor else [],
         alternatives=[_offer(session, each) for each in alternatives],
     )
 
@@ -117,6 +138,11 @@ def _asked(form: BookingForm) -> BookingForm:
     form.time = request.args.get("time", form.time)[:5]
     form.duration = request.args.get("duration", form.duration)[:5]
     return form
+
+
+def _supervised(found: MachineView, now: datetime) -> list[Span]:
+    """When staff are in the lab, in the coming week."""
+    return supervised_spans(found.openings, found.zone, now, now + AGENDA)
 
 
 def _opening(opening: Any) -> tuple[int, str, str]:

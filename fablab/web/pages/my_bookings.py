@@ -9,11 +9,19 @@ from werkzeug.wrappers import Response
 from fablab.bookings import queries as bookings
 from fablab.bookings.queries import BookingView
 from fablab.bookings.rules import LIVE_STATES, cancellable
+from fablab.bookings.rules_people import (
+    Part,
+    may_cancel,
+    may_see_accounts,
+    may_see_history,
+    may_see_its_work,
+    may_see_participants,
+)
 from fablab.bookings.service import cancel_booking
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
 from fablab.machines import queries as machines
-from fablab.members.rules import Actor, may_cancel_booking, may_see_booking
+from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
@@ -29,16 +37,18 @@ REASON_MAX = 500
 def my_bookings() -> str:
     """What is coming, what was, and beside the past what the machines say was really done.
 
+    Among them what somebody else booked and one comes along to.
+
     ``?past=N`` shows N past ones.
     """
     session, actor = reading()
     now = utc_now()
-    upcoming = bookings.bookings_of(session, actor.member_id, since=now)
+    upcoming = bookings.bookings_of(session, actor.member_id, attended=True, since=now)
     coming = [each for each in upcoming if each.state in LIVE_STATES]
     wanted = min(max(request.args.get("past", PAST_SHOWN, type=int), PAST_SHOWN), PAST_MOST)
     begun = {each.id for each in coming if each.starts_at < now}
     past = bookings.bookings_of(
-        session, actor.member_id, until=now, newest_first=True, limit=wanted + len(begun) + 1
+        session, actor.member_id, attended=True, until=now, newest_first=True, limit=wanted + len(begun) + 1
     )
     past = [each for each in past if each.id not in begun]
     more = wanted + PAST_SHOWN if len(past) > wanted and wanted < PAST_MOST else None
@@ -65,6 +75,9 @@ def booking(booking_id: int) -> str:
     assert lab is not None
     assert machine is not None
     live = found.state in LIVE_STATES and found.ends_at > now
+    part = found.part(actor)
+    grouped = found.head_count > 1 and may_see_participants(part)
+    listed = bookings.participants(session, [found.id]).get(found.id, []) if grouped else []
     return render_template(
         "booking.html",
         now=now,
@@ -73,10 +86,13 @@ def booking(booking_id: int) -> str:
         machine=machine,
         tile=tiles(session, actor, [machine], now, settings())[0] if live else None,
         made="made" in request.args and live,
-        mine=found.member_id == actor.member_id,
+        mine=part is Part.LEADER,
+        part=part.value if part else "",
+        listed=listed,
+        shows_accounts=may_see_accounts(part),
         may_cancel=_may_cancel(actor, found),
-        really=really_done(session, found.id),
-        history=bookings.history(session, found.id),
+        really=really_done(session, found.id) if may_see_its_work(part) else None,
+        history=bookings.history(session, found.id) if may_see_history(part) else [],
     )
 
 
@@ -116,13 +132,13 @@ def cancel(booking_id: int) -> Response:
 
 def _find(session: Session, actor: Actor, booking_id: int) -> BookingView:
     """The booking, if the actor may see it; somebody else's does not exist for them."""
-    found = bookings.booking(session, booking_id)
-    if found is None or not may_see_booking(actor, found.member_id, found.lab_id):
+    found = bookings.booking(session, booking_id, actor=actor)
+    if found is None or found.part(actor) is None:
         raise not_found("booking")
     return found
 
 
 def _may_cancel(actor: Actor, found: BookingView) -> bool:
-    return cancellable(found.state, found.ends_at, utc_now()) and may_cancel_booking(
-        actor, found.member_id, found.lab_id
+    return cancellable(found.state, found.ends_at, utc_now()) and may_cancel(
+        actor, found.part(actor), found.lab_id
     )

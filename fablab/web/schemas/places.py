@@ -50,6 +50,10 @@ class LabOut(Strict):
 class DayOut(Strict):
     on = fields.Date()
     open = fields.List(fields.Nested(SpanOut))
+    supervised = fields.List(
+        fields.Nested(SpanOut),
+        metadata={"description": "Those of them during which staff are there; who is under 18 books then"},
+    )
     season = fields.String(allow_none=True, metadata={"description": "What made these hours, or null"})
     closure = fields.String(allow_none=True)
 
@@ -128,6 +132,7 @@ def day_json(day: OpenDay, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "on": day.on,
         "open": [span_json(span, zone) for span in day.spans],
+        "supervised": [span_json(span, zone) for span in day.supervised],
         "season": None,
         "closure": None,
     }

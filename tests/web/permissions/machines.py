@@ -22,4 +22,5 @@ ROWS: dict[str, Row] = {
     "GET /machines/<slug>": Row(200, at=SLUG),
     "GET /machines/<slug>/panel": Row(200, at=SLUG),
     "GET /machines/<slug>/tile": Row(200, at=SLUG),
+    "GET /machines/<slug>/people": Row(404, salma=200, admin=200, at=SLUG, query={"for_member": "amina"}),
 }
