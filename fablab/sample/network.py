@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
@@ -26,6 +27,8 @@ class Name:
 
 @dataclass(frozen=True)
 class SampleLab:
+    """``alone_from``: on weekdays nobody of the staff is there from this hour on."""
+
     slug: str
     region: str
     name: Name
@@ -35,6 +38,17 @@ class SampleLab:
     hours: tuple[Hours, ...]
     printers: int
     lasers: int
+    alone_from: time | None = None
+
+    def openings(self) -> Iterator[tuple[int, time, time, bool]]:
+        """Weekday, opens, closes, and whether staff are there, a span each."""
+        for first, last, opens, closes in self.hours:
+            for weekday in range(first, last + 1):
+                if self.alone_from is None or weekday >= SATURDAY or not opens < self.alone_from < closes:
+                    yield weekday, opens, closes, True
+                else:
+                    yield weekday, opens, self.alone_from, True
+                    yield weekday, self.alone_from, closes, False
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,7 @@ LABS = (
         ((0, 4, time(9), time(20)), (5, 5, time(10), time(18))),
         printers=4,
         lasers=2,
+        alone_from=time(18),
     ),
     SampleLab(
         "rabat",
