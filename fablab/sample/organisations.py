@@ -48,7 +48,7 @@ ORGANISATIONS = (
         "Club robotique du lycée",
         "school_club",
         ("amina", "hamza.bouzidi", "ikram.lahlou", "anas.temsamani", "sara.zemmouri"),
-        ((None, "week", 20), (LASER, "month", 12)),
+        ((None, "week", 60), (LASER, "month", 40)),
         (
             SampleProject("Robot du concours", "software", "regional"),
             SampleProject("Décors du spectacle", "performing-arts", None),
@@ -61,7 +61,7 @@ ORGANISATIONS = (
         "Atelier Prothèse",
         "startup",
         ("youssef", "othmane.raissouni", "kenza.sebti", "walid.chraibi"),
-        ((None, "month", 90),),
+        ((None, "month", 120),),
         (SampleProject("Main articulée", "design", "own-funds"),),
         "rim.skalli@example.org",
         2,

@@ -33,6 +33,7 @@ class Place:
     also: tuple[str, ...] = ()
 
 
+_PROJECT = ("project", "edit_project", "new_project", "begin_project")
 _ORGANISATION = (
     "organisation",
     "invite",
@@ -48,14 +49,14 @@ _ORGANISATION = (
 ACCOUNT = (
     Place("account", "user-circle", "Profile"),
     Place("security", "lock", "Security", also=("authenticator", "recovery_codes", "passkeys", "tokens")),
-    Place("my_organisations", "users-group", "Organisations", also=(*_ORGANISATION, "projects", "project")),
+    Place("my_organisations", "users-group", "Organisations", also=(*_ORGANISATION, "projects", *_PROJECT)),
     Place("my_certifications", "certificate", "Certifications"),
-    Place("trainings", "school", "Trainings", also=("training",)),
+    Place("trainings", "school", "Trainings", also=("training", "new_training", "edit_training")),
     Place("my_data", "database", "Your data"),
 )
 STAFF = (
     Place("members", "users", "Members", _staff, also=("member", "new_member", "new_consent")),
-    Place("certifying", "certificate", "Certifications", _certifies),
+    Place("certifying", "certificate", "Certifications", _certifies, also=("certify", "certification")),
     Place("organisations", "users-group", "Organisations", _network, also=_ORGANISATION),
     Place("audit", "history", "Audit", lambda actor: actor.admin),
 )
