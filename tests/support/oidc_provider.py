@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -26,6 +27,12 @@ from werkzeug.serving import make_server
 CLIENT_ID, CLIENT_SECRET = "fablab", "the provider's secret for us"
 
 
+@cache
+def _key() -> RSAKey:
+    """One for all tests of a run: making it takes its time."""
+    return RSAKey.generate_key(2048, auto_kid=True)
+
+
 @dataclass
 class Provider:
     """The provider as a test sees it."""
@@ -38,7 +45,7 @@ class Provider:
     token_answer: tuple[str, int] | None = None
     turned_back: bool = False
     codes: dict[str, Code] = field(default_factory=dict)
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, auto_kid=True))
+    key: RSAKey = field(default_factory=_key)
     exchanged: int = 0
 
     def settings(self, name: str = "university") -> dict[str, str]:
