@@ -7,6 +7,7 @@ import click
 from fablab import __version__
 from fablab.commands.backup import backup, restore
 from fablab.commands.bridges import bridge, broker
+from fablab.commands.data_rights import erase_member, export_member
 from fablab.commands.database import db
 from fablab.commands.doctor import doctor
 from fablab.commands.door import Commands
@@ -21,6 +22,8 @@ def main() -> None:
     """Booking of machines and telemetry from machines, in one system."""
 
 
+member.add_command(export_member)
+member.add_command(erase_member)
 for command in (
     web,
     scheduler,

@@ -1,0 +1,43 @@
+"""One's own data: taking it along, and making it go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from fablab.clock import utc_now
+from fablab.data_rights.service import erase
+from fablab.web.api.base import Blueprint
+from fablab.web.auth import current_actor
+from fablab.web.database import writing
+from fablab.web.own_data import archive, base_url, make_sure
+from fablab.web.schemas import data_rights as shape
+
+blueprint = Blueprint("data_rights", "One's own data")
+
+
+@blueprint.get("/me/export")
+@blueprint.response(200, {"type": "string", "format": "binary"}, content_type="application/zip")
+def get_export() -> Response:
+    """Everything held about oneself, as a ZIP: one JSON, a CSV a table, and an explanation.
+
+    A few times a day; then 429 with Retry-After.
+    """
+    return archive(current_actor())
+
+
+@blueprint.post("/me/erasure")
+@blueprint.arguments(shape.ErasureIn)
+@blueprint.response(200, shape.ErasureOut)
+def post_erasure(body: dict[str, Any]) -> dict[str, Any]:
+    """Erase one's own account: everything personal goes and cannot come back; figures stay.
+
+    Bookings to come are given back. Refused while a booking runs, or while others depend on the account. Every
+    session and token ends with it, this one too.
+    """
+    actor = current_actor()
+    make_sure(actor, body["password"])
+    with writing() as session:
+        done = erase(session, actor, actor.member_id, utc_now(), base_url())
+    return {"erased_at": done.at, "bookings_cancelled": done.bookings_cancelled}
