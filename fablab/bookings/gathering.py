@@ -204,7 +204,6 @@ def _quotas(
         in_name.organisation_name or "",
         quotas(session, in_name.organisation_id),
         Wish(machine.kind_id, machine.kind_name, Span(request.starts_at, request.ends_at)),
-        machine.zone,
     )
 
 

@@ -51,9 +51,10 @@ def quota_uses(
     organisation: str,
     quotas: Sequence[QuotaView],
     wish: Wish,
-    zone: str,
 ) -> tuple[QuotaUse, ...]:
-    """Every quota the wish counts against, in each week or month of ``zone`` it touches; one statement.
+    """Every quota the wish counts against, in each week or month it touches; one statement.
+
+    Weeks and months are those of the quota's zone, wherever the machine stands: one quota, one calendar.
 
     Counted are bookings whose time is, or was, their own: cancelled and rejected ones gave it back. Set-up
     and clean-up do not count. What crosses a boundary counts on either side with the seconds that lie there.
@@ -62,7 +63,7 @@ def quota_uses(
         (quota, period)
         for quota in quotas
         if quota.kind_id in (None, wish.kind_id)
-        for period in periods(wish.span, zone, quota.period)
+        for period in periods(wish.span, quota.zone, quota.period)
     ]
     used = used_s(session, organisation_id, [(period, quota.kind_id) for quota, period in asked])
     return tuple(
@@ -71,7 +72,7 @@ def quota_uses(
             period=quota.period,
             kind=None if quota.kind_id is None else wish.kind_name,
             span=period,
-            zone=zone,
+            zone=quota.zone,
             limit_s=quota.limit_s,
             used_s=seconds,
             asked_s=seconds_within(wish.span, period),

@@ -11,14 +11,14 @@ from sqlalchemy import Select, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking
-from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES, LIVE_STATES
+from fablab.bookings.quotas import used_s
+from fablab.bookings.rules import COUNTED_STATES, LIVE_STATES
 from fablab.bookings.rules_quota import periods
 from fablab.machines.models import Lab, Machine
 from fablab.machines.rules import Span
 from fablab.members.models import Member
 from fablab.organisations.models import Membership, Project
 from fablab.organisations.queries import QuotaView, quotas
-from fablab.organisations.rules import PERIODS
 
 
 @dataclass(frozen=True)
@@ -199,42 +199,12 @@ def quota_use(session: Session, organisation_id: int, now: datetime) -> list[Quo
     if not held:
         return []
     instant = Span(now, now + timedelta(seconds=1))
-    spans = {period: periods(instant, held[0].zone, period)[0] for period in PERIODS}
-    sums = [
-        func.sum(
-            func.extract(
-                "epoch",
-                func.least(Booking.ends_at, span.ends_at) - func.greatest(Booking.starts_at, span.starts_at),
-            )
-        ).filter(Booking.starts_at < span.ends_at, Booking.ends_at > span.starts_at)
-        for span in spans.values()
-    ]
-    rows = session.execute(
-        select(Machine.kind_id, *sums)
-        .join(Machine, Machine.id == Booking.machine_id)
-        .where(
-            Booking.organisation_id == organisation_id,
-            Booking.state.in_(HOLDING_STATES),
-            Booking.ends_at > min(span.starts_at for span in spans.values()),
-            Booking.starts_at < max(span.ends_at for span in spans.values()),
-        )
-        .group_by(Machine.kind_id)
-    )
-    booked = {(kind_id, period): s for kind_id, *each in rows for period, s in zip(spans, each, strict=True)}
+    spans = [periods(instant, each.zone, each.period)[0] for each in held]
+    wanted = [(span, each.kind_id) for span, each in zip(spans, held, strict=True)]
+    booked = used_s(session, organisation_id, wanted)
     return [
-        QuotaUse(
-            each,
-            spans[each.period].starts_at,
-            spans[each.period].ends_at,
-            int(
-                sum(
-                    seconds or 0
-                    for (kind_id, period), seconds in booked.items()
-                    if period == each.period and each.kind_id in (None, kind_id)
-                )
-            ),
-        )
-        for each in held
+        QuotaUse(each, span.starts_at, span.ends_at, seconds)
+        for each, span, seconds in zip(held, spans, booked, strict=True)
     ]
 
 
