@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from fablab.members.directory import find_members, members_found
+from fablab.members.directory import MOST_SORTED, find_members, named_so, others_sorted, others_walked
 from fablab.members.models import Member
 from fablab.members.search import LONGEST, query, sought, words
 from tests.fixtures_cast import Cast
@@ -104,7 +105,7 @@ def test_pages_follow_one_another_without_gap_or_repetition(people: Session) -> 
     after = None
     while page := find_members(people, "", limit=2, after=after):
         seen += [each.name for each in page]
-        after = (page[-1].sought, page[-1].id)
+        after = page[-1].place
     assert seen == found(people, "")
 
 
@@ -150,19 +151,49 @@ def test_indexes_find_whatever_is_typed(session: Session) -> None:
     # What autovacuum does after a while.
     session.execute(text("SELECT gin_clean_pending_list('ix_member_words')"))
     session.execute(text("ANALYZE member"))
-    for typed in ("z", "zi", "zineb", "driss tazi1", "amina benali12", "m4711", "zzz", "q"):
-        assert "ix_member_words" in plan(session, typed), typed
-    assert "ix_member_sought" in plan(session, "")
+    for typed in ("z", "zi", "zineb", "driss tazi1", ""):
+        assert "ix_member_sought" in plan(session, named_so(typed, None, 20)), typed
+    for typed in ("zz", "driss tazi1", "m4711", "q"):
+        assert "ix_member_words" in plan(session, others_sorted(typed, None, 20)), typed
+    assert "ix_member_sought" in plan(session, others_walked("example", None, 20))
 
 
-def plan(session: Session, typed: str) -> str:
-
-    statement = members_found(typed, after=None, limit=20)
+def plan(session: Session, statement: Any) -> str:
     compiled = statement.compile(session.get_bind())
     rows = session.connection().exec_driver_sql(f"EXPLAIN {compiled}", compiled.params)
     lines = "\n".join(row[0] for row in rows)
-    assert "Seq Scan on member" not in lines, f"{typed!r}:\n{lines}"
+    assert "Seq Scan on member" not in lines, lines
     return lines
+
+
+def test_whoever_is_named_so_comes_first_and_pages_go_on_through_all(
+    session: Session, monkeypatch: Any
+) -> None:
+    """However the rest is read: sorted when they are few, along the names when they are many."""
+    four = range(4)
+    names = [*(f"Ben {each}" for each in four), *(f"Ali Ben{each}" for each in four), "Zoubir", "Ali"]
+    session.execute(
+        insert(Member),
+        [
+            {
+                "name": name,
+                "email": f"{'ben' if name == 'Zoubir' else 'x'}.{number}@example.org",
+                "created_at": NOW,
+            }
+            for number, name in enumerate(names)
+        ],
+    )
+    expected = names[:9]
+    for most in (MOST_SORTED, 2):
+        monkeypatch.setattr("fablab.members.directory.MOST_SORTED", most)
+        for limit in (1, 3, 4, 5, 20):
+            seen: list[str] = []
+            after = None
+            while page := find_members(session, "ben", limit=limit, after=after):
+                assert len(page) <= limit
+                seen += [each.name for each in page]
+                after = page[-1].place
+            assert seen == expected, (most, limit)
 
 
 def test_the_migration_wrote_the_members_of_before_as_new_ones_are_written(people: Session) -> None:

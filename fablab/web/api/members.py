@@ -29,7 +29,7 @@ blueprint = Blueprint("members", "Members and their roles, for staff")
 @blueprint.arguments(shape.MembersQuery, location="query")
 @blueprint.response(200, page_of(shape.MemberOut, "MemberPage"))
 def list_members(query: dict[str, Any]) -> dict[str, Any]:
-    """Members by name, all or those who have every word of `q`; shut accounts too."""
+    """Members by name, all or those who have every word of `q`; first those whose names begin with it."""
     _staff()
     limit = query["limit"]
     found = find_members(session(), query["q"], after=query.get("cursor"), limit=limit + 1)
@@ -38,7 +38,7 @@ def list_members(query: dict[str, Any]) -> dict[str, Any]:
         found,
         limit,
         lambda each: {**vars(each), "roles": shape.roles_json(each.roles, slugs)},
-        lambda each: [each.sought, each.id],
+        lambda each: each.place,
     )
 
 

@@ -39,7 +39,7 @@ class MembersQuery(PageQuery):
         load_default="",
         metadata={"description": "Words, or beginnings of words, of name and address; accents do not matter"},
     )
-    cursor = Cursor(a_place, a_number)
+    cursor = Cursor(a_number, a_place, a_number)
 
 
 class MemberOut(Strict):
