@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -25,10 +26,17 @@ def attempt(session: Session, keys: Sequence[str], now: datetime) -> None:
     waits = [wait_s(limit, row.failures, row.last_at, now) for row, limit in rows]
     if any(waits):
         raise too_many(max(waits))
-    for row, limit in rows:
-        row.failures = 1 if forgotten(limit, row.last_at, now) else row.failures + 1
-        row.last_at = max(row.last_at, now)
-    session.flush()
+    session.execute(
+        update(Guess),
+        [
+            {
+                "key": row.key,
+                "failures": 1 if forgotten(limit, row.last_at, now) else row.failures + 1,
+                "last_at": max(row.last_at, now),
+            }
+            for row, limit in rows
+        ],
+    )
 
 
 def succeeded(session: Session, keys: Sequence[str]) -> None:
@@ -62,7 +70,7 @@ def too_many(wait: int) -> DomainError:
     )
 
 
-def _locked(session: Session, keys: Sequence[str], now: datetime) -> list[tuple[Guess, Limit]]:
+def _locked(session: Session, keys: Sequence[str], now: datetime) -> list[tuple[Any, Limit]]:
     """The rows of the keys, made where missing, and locked in one order by everybody."""
     limits = {digest(key): _limit(key) for key in keys}
     ordered = sorted(limits)
@@ -71,12 +79,11 @@ def _locked(session: Session, keys: Sequence[str], now: datetime) -> list[tuple[
         .values([{"key": key, "failures": 0, "last_at": now} for key in ordered])
         .on_conflict_do_nothing()
     )
-    rows = session.scalars(
-        select(Guess)
+    rows = session.execute(
+        select(Guess.key, Guess.failures, Guess.last_at)
         .where(Guess.key.in_(ordered))
         .order_by(Guess.key)
         .with_for_update()
-        .execution_options(populate_existing=True)
     )
     return [(row, limits[row.key]) for row in rows]
 

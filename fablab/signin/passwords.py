@@ -32,6 +32,7 @@ LOCAL_WORDS = (
     "maroc", "morocco", "casablanca", "rabat", "tanger", "agadir", "marrakech", "tetouan", "hoceima",
     "imprimante",
 )  # fmt: skip
+LEFT_AT_LEAST = 6
 TO_DO = "Take three or four words that have nothing to do with one another."
 
 
@@ -47,8 +48,11 @@ def password_refusals(password: str, known: Sequence[str] = ()) -> list[Refusal]
         return [_refusal(f"Everybody can read that password in our documents. {TO_DO}")]
     if not _encodes(password):
         return [_refusal("A password is made of characters that can be typed.")]
-    own = {part for text in known for part in [text, *re.split(r"[\W_]+", text)] if len(part) > 2}
-    if aside(_strength, password[:LOOKED_AT], [*sorted(own), *LOCAL_WORDS]) < STRONG_ENOUGH:
+    own = {part.lower() for text in known for part in [text, *re.split(r"[\W_]+", text)] if len(part) > 2}
+    expected = sorted(own | set(LOCAL_WORDS), key=len, reverse=True)
+    if _left(password, expected) < LEFT_AT_LEAST:
+        return [_refusal(f"That is little more than your name or a word everybody here thinks of. {TO_DO}")]
+    if aside(_strength, password[:LOOKED_AT], expected) < STRONG_ENOUGH:
         return [_refusal(f"That password is too easy to guess. {TO_DO}")]
     return []
 
@@ -103,6 +107,14 @@ def verify_password(session: Session, email: str, password: str) -> MemberView |
     member = member_by_email(session, email)
     found = Credentials(member.id, member.password_hash, member.active) if member else None
     return member if right(found, password) else None
+
+
+def _left(password: str, expected: Sequence[str]) -> int:
+    """How many letters and digits are left without what one would try first."""
+    left = password.lower()
+    for word in expected:
+        left = left.replace(word, " ")
+    return sum(each.isalnum() for each in left) if left != password.lower() else len(password)
 
 
 def _strength(password: str, known: list[str]) -> int:

@@ -188,6 +188,8 @@ def test_a_minor_gives_a_birth_date_and_others_need_not(session: Session) -> Non
         ({"password": "hind@example.org"}, "password"),
         ({"password": "1q2w3e4r5t6y7u"}, "password"),
         ({"password": "casablanca2026"}, "password"),
+        ({"password": "Hind-Hind-Hind"}, "password"),
+        ({"password": "Motdepasse Tanger!"}, "password"),
         ({"password": "fablab-demo"}, "password"),
         ({"password": "a" * 200}, "password"),
         ({"password": "violet tram\0sugar"}, "password"),

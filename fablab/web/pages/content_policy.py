@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 
 from fablab.settings import Settings
+from fablab.web.errors import SECRET_PARTS
 
 # The only exception to 'self': Tabler and Swagger UI draw small marks (the arrow of a select, a check mark)
 # from data: addresses inside our own stylesheet. No inline script, no inline style, no evaluated string.
@@ -28,6 +29,9 @@ HEADERS = {
 }
 # Only where the address is https: a browser that has read it comes by no other way for a year.
 TRANSPORT = "max-age=31536000"
+# Of an address with a secret in it, such as a link in a mail, the next page learns the host alone. Not
+# "no-referrer": over https a form is taken only with a Referer that says it comes from here.
+REFERRER_OF_LINKS = "strict-origin"
 
 
 def init_content_policy(app: Flask) -> None:
@@ -35,6 +39,8 @@ def init_content_policy(app: Flask) -> None:
 
 
 def _add_headers(response: Response) -> Response:
+    if request.url_rule is not None and request.url_rule.arguments & SECRET_PARTS:
+        response.headers["Referrer-Policy"] = REFERRER_OF_LINKS
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     settings = cast(Settings, current_app.extensions["fablab.settings"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response as FlaskResponse
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
@@ -17,9 +16,6 @@ from fablab.signin.rules import address_key, mail_key
 from fablab.web import auth
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-
-# A browser tells other addresses, and our own, at most the host that it comes from: not the link's secret.
-REFERRER = "strict-origin"
 
 
 @blueprint.get("/forgotten")
@@ -46,13 +42,13 @@ def forgotten_told() -> str | tuple[str, int]:
 
 @blueprint.get("/reset/<link>")
 @auth.public
-def reset(link: str) -> FlaskResponse:
-    return _quiet(render_template("reset.html", link=link, errors={}))
+def reset(link: str) -> str:
+    return render_template("reset.html", link=link, errors={})
 
 
 @blueprint.post("/reset")
 @auth.public
-def reset_done() -> Response:
+def reset_done() -> Response | tuple[str, int]:
     link, password = request.form.get("link", ""), request.form.get("password", "")
     try:
         with writing() as session:
@@ -60,20 +56,20 @@ def reset_done() -> Response:
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             raise
-        return _quiet(render_template("reset.html", link=link, errors=errors_of(error)), 422)
+        return render_template("reset.html", link=link, errors=errors_of(error)), 422
     flash("You have a new password. Sign in with it.", "good")
     return redirect(url_for("pages.sign_in"), 303)
 
 
 @blueprint.get("/confirm/<link>")
 @auth.public
-def confirm(link: str) -> FlaskResponse:
+def confirm(link: str) -> tuple[str, int]:
     return _confirm_page(link, {})
 
 
 @blueprint.post("/confirm")
 @auth.public
-def confirmed() -> Response:
+def confirmed() -> Response | tuple[str, int]:
     """Use the link up. A new account is made for whoever also knows the password given for it."""
     link = request.form.get("link", "")
     try:
@@ -113,7 +109,7 @@ def errors_of(error: DomainError) -> dict[str, list[str]]:
     return errors or {"form": [error.message]}
 
 
-def _joined(link: str, found: links.Taken) -> Response:
+def _joined(link: str, found: links.Taken) -> Response | tuple[str, int]:
     """The account begins: its owner is in."""
     keys = [address_key(request.remote_addr)]
     with writing() as session:
@@ -129,17 +125,10 @@ def _joined(link: str, found: links.Taken) -> Response:
     return redirect(url_for("pages.home"), 303)
 
 
-def _confirm_page(link: str, errors: dict[str, list[str]], status: int = 200) -> FlaskResponse:
+def _confirm_page(link: str, errors: dict[str, list[str]], status: int = 200) -> tuple[str, int]:
     try:
         with writing() as session:
             found = links.look(session, link, links.CONFIRMING, utc_now())
     except DomainError as error:
-        page = render_template("confirm.html", found=None, link="", errors=errors_of(error))
-        return _quiet(page, max(status, 200))
-    return _quiet(render_template("confirm.html", found=found, link=link, errors=errors), status)
-
-
-def _quiet(page: str, status: int = 200) -> FlaskResponse:
-    answer = make_response(page, status)
-    answer.headers["Referrer-Policy"] = REFERRER
-    return answer
+        return render_template("confirm.html", found=None, link="", errors=errors_of(error)), status
+    return render_template("confirm.html", found=found, link=link, errors=errors), status
