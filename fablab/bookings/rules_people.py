@@ -79,7 +79,8 @@ def _when_staff_are_there(facts: BookingFacts, wanted: Span) -> str:
 def _group(request: BookingRequest, facts: BookingFacts) -> Iterator[Refusal]:
     """The list of participants and the head count, against one another and against the leader."""
     written = Counter(guest.written.casefold() for guest in request.participants)
-    twice = [name for name, count in written.items() if count > 1]
+    names = {guest.written.casefold(): guest.written for guest in request.participants}
+    twice = [names[name] for name, count in written.items() if count > 1]
     if twice:
         yield _mismatch(
             f"{', '.join(twice)}: listed twice. Add something that tells them apart, or leave one out."
