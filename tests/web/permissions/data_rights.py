@@ -7,10 +7,10 @@ from tests.web.permissions import Row
 
 ROWS: dict[str, Row] = {
     "GET /api/v1/me/export": Row(200),
-    # The only administrator stays.
-    "POST /api/v1/me/erasure": Row(200, admin=422, json={"password": PASSWORD}),
+    # Others depend on Amina's organisation, on the trainer's training and on the only administrator.
+    "POST /api/v1/me/erasure": Row(200, amina=422, trainer=422, admin=422, json={"password": PASSWORD}),
     "GET /account/data": Row(200),
     "GET /account/data/archive": Row(200),
     "GET /account/data/erasure": Row(200),
-    "POST /account/data/erasure": Row(303, admin=422, form={"sure": "1"}),
+    "POST /account/data/erasure": Row(303, amina=422, trainer=422, admin=422, form={"sure": "1"}),
 }
