@@ -30,6 +30,8 @@ PAGES = (
     ("machine", "/machines/tanger-prusa-1", "amina"),
     ("machine-laser", "/machines/tanger-laser-1", "amina"),
     ("bookings", "/bookings", "amina"),
+    ("authenticator", "/account/security/authenticator", "amina"),
+    ("passkeys", "/account/security/passkeys", "amina"),
     ("bookings-none", "/bookings", "nadia"),
     ("utilisation-network", "/utilisation", "nadia"),
     ("utilisation-lab", "/utilisation?period=7", "salma"),
@@ -52,6 +54,14 @@ PAGES = (
     ("my-data", "/account/data", "amina"),
     ("my-data-erasure", "/account/data/erasure", "amina"),
     ("my-data-hindered", "/account/data/erasure", "admin"),
+    ("certifications", "/certifications", "amina"),
+    ("certifications-none", "/certifications", "youssef"),
+    ("trainings", "/trainings", "amina"),
+    ("trainings-staff", "/trainings", "salma"),
+    ("training-new", "/trainings/new", "salma"),
+    ("certifying", "/staff/certifications", "salma"),
+    ("certifying-found", "/staff/certifications?q=a", "salma"),
+    ("certificate-unknown", "/certificates/none", None),
     ("api-docs", "/api/docs", None),
 )
 

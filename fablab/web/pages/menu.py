@@ -46,13 +46,24 @@ _ORGANISATION = (
     "set_terms",
     "set_organisation_quota",
 )
+_FACTORS = (
+    *("authenticator", "authenticator_confirmed", "authenticator_removal", "authenticator_removed"),
+    *("recovery_codes", "recovery_codes_renewed"),
+    *("passkeys", "passkey_added", "passkey_removal", "passkey_removed"),
+    *("provider_removal", "provider_removed"),
+)
 ACCOUNT = (
     Place("account", "user-circle", "Profile"),
-    Place("security", "lock", "Security", also=("authenticator", "recovery_codes", "passkeys", "tokens")),
+    Place(
+        "security",
+        "lock",
+        "Security",
+        also=("tokens", *_FACTORS),
+    ),
     Place("my_organisations", "users-group", "Organisations", also=(*_ORGANISATION, "projects", *_PROJECT)),
     Place("my_certifications", "certificate", "Certifications"),
     Place("trainings", "school", "Trainings", also=("training", "new_training", "edit_training")),
-    Place("my_data", "database", "Your data"),
+    Place("my_data", "database", "Your data", also=("my_erasure", "my_erasure_done")),
 )
 STAFF = (
     Place("members", "users", "Members", _staff, also=("member", "new_member", "new_consent")),

@@ -23,6 +23,7 @@ from fablab.web.pages.destination import destination
 from fablab.web.providers import providers as providers_in_use
 
 WRONG_CODE = "That code is not right, or was used already. Wait for the next one and try again."
+WRONG_RECOVERY_CODE = "That is not one of your recovery codes, or it was used already."
 WRONG_PROOF = "That is neither your password nor a code that still works."
 # What somebody who must set up a second factor first may still open.
 _BEFORE_ENROLMENT = frozenset(
@@ -58,7 +59,8 @@ def second_factor_given() -> Response | tuple[str, int]:
         flash("That took more than ten minutes. Please sign in again.", "info")
         return redirect(url_for("pages.sign_in"), 303)
     if not proof.code_is_right(half.member_id, request.form.get("code", "")):
-        return _step_page({"code": [WRONG_CODE]}), 422
+        wrong = WRONG_RECOVERY_CODE if "recovery" in request.args else WRONG_CODE
+        return _step_page({"code": [wrong]}), 422
     auth.sign_in(half.member_id, half.method, second_factor=True, remember=half.remember)
     return redirect(destination(half.destination), 303)
 
