@@ -77,6 +77,12 @@ class Web:
     def over_https(self) -> bool:
         return self.base_url.startswith("https://")
 
+    @property
+    def only_here(self) -> bool:
+        """Whether the address is one of this machine alone."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host == "localhost" or host == "::1" or host.startswith("127.")
+
     def check_secret(self) -> None:
         """Whoever serves needs one: what is signed with a secret that others can guess can be forged."""
         if trouble := self.trouble_with_secret():

@@ -62,13 +62,19 @@ def doctor() -> None:
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
-    secret = settings.web.secret_key
-    if not secret and not settings.database.url:
+    web = settings.web
+    if not web.secret_key and not settings.database.url:
         yield Finding("settings", True, "readable; `fablab run` makes and keeps its own secret key")
-    elif len(secret) < 32:
-        yield Finding("secret key", False, "shorter than 32 characters: set a longer FABLAB_SECRET_KEY")
+    elif trouble := web.trouble_with_secret():
+        yield Finding("secret key", False, f"FABLAB_SECRET_KEY {trouble}")
     else:
         yield Finding("settings", True, "readable")
+    if not web.over_https and not web.only_here:
+        words = f"{web.base_url}: passwords can be read on the way; put TLS before it and https here"
+        yield Finding("web address", False, words)
+    elif web.over_https and not web.proxies:
+        words = "https, but web.proxies is 0: set how many proxies stand before it, or all seem to be one client"
+        yield Finding("web address", False, words)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
