@@ -14,6 +14,9 @@ from fablab.errors import not_found
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+# As in fablab.members.models, which only a command that uses the database loads.
+ROLES = ("maker", "trainer", "manager", "operator", "admin")
+
 
 @click.group()
 def member() -> None:
@@ -25,7 +28,7 @@ def member() -> None:
 @click.option("--name", required=True, help="The member's name, as others see it.")
 @click.option(
     "--role",
-    type=click.Choice(["maker", "trainer", "manager", "operator", "admin"]),
+    type=click.Choice(ROLES),
     default="maker",
     show_default=True,
 )
@@ -47,6 +50,81 @@ def add_member(email: str, name: str, role: str, lab: str | None, password_stdin
             set_password(session, None, member_id, password, utc_now())
     where = f" of {lab}" if lab else ""
     click.echo(f"{email} is {role}{where} (member {member_id}){'' if password else ', without a password'}")
+
+
+@member.command("list")
+@click.argument("words", nargs=-1)
+@click.option(
+    "--limit", type=click.IntRange(1, 10000), default=50, show_default=True, help="At most so many."
+)
+def list_members(words: tuple[str, ...], limit: int) -> None:
+    """List members by name: all, or those whose names and addresses begin with the WORDS."""
+    from fablab.machines.queries import labs
+    from fablab.members.directory import find_members
+
+    with transaction() as session:
+        found = find_members(session, " ".join(words), limit=limit + 1)
+        slugs = {lab.id: lab.slug for lab in labs(session)}
+    for each in found[:limit]:
+        roles = ", ".join(role + (f":{slugs[lab_id]}" if lab_id else "") for role, lab_id in each.roles)
+        click.echo("\t".join([str(each.id), each.email, each.name, roles, "" if each.active else "shut"]))
+    if len(found) > limit:
+        click.echo(f"there are more than {limit}; give more words, or --limit", err=True)
+
+
+@member.group("role")
+def member_role() -> None:
+    """Give roles and take them away."""
+
+
+@member_role.command("add")
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@click.option("--lab", help="The lab of a trainer or manager.")
+def add_role(email: str, role: str, lab: str | None) -> None:
+    """Give a member a role."""
+    from fablab.members.roles import grant_role
+
+    with transaction() as session:
+        lab_id = None if lab is None else _lab_id(session, lab)
+        given = grant_role(session, None, _member_id(session, email), role, lab_id, utc_now())
+    click.echo(f"{email} is {role}{f' of {lab}' if lab else ''}{'' if given else ' already'}")
+
+
+@member_role.command("remove")
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@click.option("--lab", help="The lab of a trainer or manager.")
+def remove_role(email: str, role: str, lab: str | None) -> None:
+    """Take a role away from a member. The last admin's stays."""
+    from fablab.members import roles
+
+    with transaction() as session:
+        lab_id = None if lab is None else _lab_id(session, lab)
+        roles.remove_role(session, None, _member_id(session, email), role, lab_id, utc_now())
+    click.echo(f"{email} is {role}{f' of {lab}' if lab else ''} no more")
+
+
+@member.command("deactivate")
+@click.argument("email")
+def deactivate_member(email: str) -> None:
+    """Shut an account: every session and token ends at once."""
+    from fablab.signin.accounts import deactivate
+
+    with transaction() as session:
+        deactivate(session, None, _member_id(session, email), utc_now())
+    click.echo(f"the account of {email} is shut")
+
+
+@member.command("reactivate")
+@click.argument("email")
+def reactivate_member(email: str) -> None:
+    """Open a shut account again."""
+    from fablab.signin.accounts import reactivate
+
+    with transaction() as session:
+        reactivate(session, None, _member_id(session, email), utc_now())
+    click.echo(f"the account of {email} is open again")
 
 
 @click.group()
@@ -94,3 +172,12 @@ def _lab_id(session: Session, slug: str) -> int:
     if lab is None:
         raise not_found(f"lab {slug}")
     return lab.id
+
+
+def _member_id(session: Session, email: str) -> int:
+    from fablab.members.queries import member_by_email
+
+    found = member_by_email(session, email)
+    if found is None:
+        raise not_found(f"member {email}")
+    return found.id

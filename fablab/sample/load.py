@@ -7,16 +7,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
-from fablab.members import passwords
-from fablab.members.models import Member, Role
+from fablab.sample.certifications import add_certifications
 from fablab.sample.history import History, write
 from fablab.sample.network import BRIDGE, KINDS, LABS, MACHINES, REGIONS, ZONE, Name
-from fablab.sample.people import CAST, MAKERS, PASSWORD
+from fablab.sample.organisations import add_organisations
+from fablab.sample.people import add_people
 from fablab.sample.plan import DAYS_AHEAD, DAYS_BACK, plan
 from fablab.sample.work import work
 from fablab.telemetry.registry import register_bridge
@@ -32,9 +32,11 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
 
     1. places, machines, people and bridges (with passwords nobody knows: see `fablab bridge add`);
     2. bookings, sessions and jobs of 60 days, and bookings of the next 10;
-    3. the machine hours of all of it.
+    3. the machine hours of all of it;
+    4. organisations and projects, with part of those bookings made for them;
+    5. certifications and trainings.
 
-    Without ``history`` only the first step is done. ``say`` gets a line per step. Raises DomainError when the
+    Without ``history`` there are no bookings and no hours. ``say`` gets a line per step. Raises DomainError when the
     database has labs of its own.
     """
     found = set(session.scalars(select(Lab.slug)))
@@ -47,10 +49,13 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
     say("places, machines and people")
     _places(session)
     machine_ids = _machines(session)
-    member_ids = _people(session, now)
+    joined_at = now - timedelta(days=DAYS_BACK + 30)
+    member_ids = add_people(session, _lab_ids(session), joined_at, now)
     _bridges(session, now)
     if history:
         _history(session, now, machine_ids, member_ids, say)
+    add_organisations(session, member_ids, now)
+    add_certifications(session, member_ids, now)
     return True
 
 
@@ -93,9 +98,8 @@ def _places(session: Session) -> None:
             longitude=lab.longitude,
         )
         row.openings = [
-            Opening(weekday=weekday, opens=opens, closes=closes)
-            for first, last, opens, closes in lab.hours
-            for weekday in range(first, last + 1)
+            Opening(weekday=weekday, opens=opens, closes=closes, supervised=supervised)
+            for weekday, opens, closes, supervised in lab.openings()
         ]
         session.add(row)
     session.flush()
@@ -123,30 +127,6 @@ def _machines(session: Session) -> dict[str, tuple[int, int, int]]:
     session.add_all(made)
     session.flush()
     return {machine.slug: (machine.id, machine.lab_id, machine.units[0].id) for machine in made}
-
-
-def _people(session: Session, now: datetime) -> dict[str, int]:
-    """E-mail -> id. Only the cast can sign in; the others have no password."""
-    labs = _lab_ids(session)
-    joined = now - timedelta(days=DAYS_BACK + 30)
-    # One hash for all: it protects a password that the README tells everybody, and each costs a good while.
-    published = passwords.hash_password(PASSWORD)
-    made = []
-    for person in (*CAST, *MAKERS):
-        password_hash = published if person in CAST else None
-        role = Role(role=person.role, lab_id=labs[person.lab] if person.lab else None)
-        made.append(
-            Member(
-                email=person.email,
-                name=person.name,
-                created_at=joined,
-                password_hash=password_hash,
-                roles=[role],
-            )
-        )
-    session.add_all(made)
-    session.flush()
-    return {member.email: member.id for member in made}
 
 
 def _bridges(session: Session, now: datetime) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from fablab.members.consent import current_words
+from fablab.members.models import GuardianConsent, Member, Role
+from fablab.members.passwords import hash_password
 
 # Written in the README for everyone to read: fablab.members refuses it as anybody's new password.
 PASSWORD = "fablab-demo"  # noqa: S105
@@ -10,19 +18,25 @@ PASSWORD = "fablab-demo"  # noqa: S105
 
 @dataclass(frozen=True)
 class SampleMember:
-    """``home`` is the lab they mostly work in; ``lab`` the one their role is for."""
+    """``home`` is the lab they mostly work in; ``lab`` the one their role is for.
+
+    ``age`` is given under 18 only; ``guardian`` is who agreed.
+    """
 
     email: str
     name: str
     role: str
     home: str
     lab: str | None = None
+    age: int | None = None
+    guardian: str | None = None
 
 
 CAST = (
     SampleMember("amina@example.org", "Amina Benali", "maker", "tanger"),
     SampleMember("youssef@example.org", "Youssef El Idrissi", "maker", "tanger"),
     SampleMember("salma@example.org", "Salma Bakkali", "manager", "tanger", "tanger"),
+    SampleMember("trainer@example.org", "Imane Rifai", "trainer", "tanger", "tanger"),
     SampleMember("karim@example.org", "Karim Tazi", "manager", "rabat", "rabat"),
     SampleMember("nadia@example.org", "Nadia Cherkaoui", "operator", "casablanca"),
     SampleMember("admin@example.org", "Administration", "admin", "rabat"),
@@ -61,3 +75,50 @@ def _makers() -> tuple[SampleMember, ...]:
 
 
 MAKERS = _makers()
+# Pupils of a club in Tanger: one may book, the other's parents have yet to sign.
+MINORS = (
+    SampleMember(
+        "yasmine.amrani@example.org", "Yasmine Amrani", "maker", "tanger", age=15, guardian="Latifa Amrani"
+    ),
+    SampleMember("ilyas.benomar@example.org", "Ilyas Benomar", "maker", "tanger", age=14),
+)
+
+
+def add_people(
+    session: Session, labs: Mapping[str, int], joined_at: datetime, now: datetime
+) -> dict[str, int]:
+    """Write everybody; returns ids by e-mail. Only the cast can sign in; the others have no password.
+
+    ``labs`` are ids by slug.
+    """
+    # One hash for all: it protects a password that the README tells everybody, and each costs a good while.
+    published = hash_password(PASSWORD)
+    made = {
+        person: Member(
+            email=person.email,
+            name=person.name,
+            created_at=joined_at,
+            email_verified_at=joined_at,
+            password_hash=published if person in CAST else None,
+            birth_on=None if person.age is None else date(now.year - person.age, 1, 15),
+            roles=[Role(role=person.role, lab_id=labs[person.lab] if person.lab else None)],
+        )
+        for person in (*CAST, *MAKERS, *MINORS)
+    }
+    session.add_all(made.values())
+    session.flush()
+    ids = {person.email: member.id for person, member in made.items()}
+    session.add_all(
+        GuardianConsent(
+            member_id=ids[person.email],
+            guardian_name=person.guardian,
+            words=current_words()["fr"],
+            given_on=joined_at.date(),
+            recorded_at=joined_at,
+            recorded_by_id=ids["salma@example.org"],
+        )
+        for person in MINORS
+        if person.guardian
+    )
+    session.flush()
+    return ids

@@ -12,10 +12,10 @@ from fablab.bookings.models import Booking, BookingChange, Occupancy
 from fablab.errors import DomainError
 from fablab.machines.models import Lab, Machine
 from fablab.members.models import Member, Role
-from fablab.signin.passwords import set_password, verify_password
 from fablab.sample.load import load
 from fablab.sample.network import LABS, MACHINES
 from fablab.sample.people import CAST, PASSWORD
+from fablab.signin.passwords import set_password, verify_password
 from fablab.telemetry.models import Bridge
 from fablab.usage.models import Job, UsageSession
 from fablab.utilisation.queries import utilisation
@@ -68,6 +68,7 @@ def _places_people_and_bridges(session: Session) -> None:
     assert roles == {
         ("amina", "maker", None),
         ("youssef", "maker", None),
+        ("trainer", "trainer", "tanger"),
         ("salma", "manager", "tanger"),
         ("karim", "manager", "rabat"),
         ("nadia", "operator", None),
@@ -156,5 +157,5 @@ def test_the_same_day_gives_the_same_history(session: Session) -> None:
 
 def test_the_published_password_is_nobody_s_own(session: Session) -> None:
     network = Network(session, NOW)
-    with pytest.raises(DomainError, match="published"):
+    with pytest.raises(DomainError, match="Everybody can read that password"):
         set_password(session, None, network.member.id, PASSWORD, NOW)
