@@ -18,8 +18,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def serving(database_url: str, directory: Path, workers: int = 1, **environ: str) -> Iterator[str]:
-    """Serve the application; gives its address once it is ready and ends every process at the end."""
+def serving(
+    database_url: str, directory: Path, workers: int = 1, host: str = "127.0.0.1", **environ: str
+) -> Iterator[str]:
+    """Serve the application; gives its address once it is ready and ends every process at the end.
+
+    ``host`` is what the address says; "localhost" for passkeys, which browsers bind to names only.
+    """
     port = free_port()
     log = directory / f"gunicorn-{port}.log"
     with log.open("wb") as output:
@@ -31,6 +36,7 @@ def serving(database_url: str, directory: Path, workers: int = 1, **environ: str
                 "DATABASE_URL": database_url,
                 "FABLAB_SECRET_KEY": "for-tests-only-" + "0" * 32,
                 "FABLAB_BIND": f"127.0.0.1:{port}",
+                "FABLAB_BASE_URL": f"http://{host}:{port}",
                 "WEB_CONCURRENCY": str(workers),
                 **environ,
             },
@@ -42,7 +48,7 @@ def serving(database_url: str, directory: Path, workers: int = 1, **environ: str
         ready = wait_until(lambda: server.poll() is not None or _ready(port), 30)
         assert ready, "the web part does not answer"
         assert server.poll() is None, f"the web part did not start:\n{log.read_text()}"
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{host}:{port}"
     finally:
         server.terminate()
         try:
