@@ -112,9 +112,9 @@ def refused(code: str, field: str, text: str) -> DomainError:
     return DomainError(Code.REFUSED, text, [Refusal(code, field, text)])
 
 
-def certificate_link(base_url: str, code: str) -> str:
-    """Where anybody can look whether a certificate is worth what it says."""
-    return f"{base_url}/certificates/{code}"
+def new_code() -> str:
+    """What a certificate's public page is asked for."""
+    return base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode().rstrip("=").lower()
 
 
 def _certify(
@@ -138,7 +138,10 @@ def _certify(
         valid = has is not None and standing(has, today) == "valid"
         if has is None:
             has = Certification(
-                member_id=person.member_id, kind_id=thing.kind_id, machine_id=thing.machine_id, code=_code()
+                member_id=person.member_id,
+                kind_id=thing.kind_id,
+                machine_id=thing.machine_id,
+                code=new_code(),
             )
             session.add(has)
         elif valid and has.level > level:
@@ -230,7 +233,3 @@ def _existing(session: Session, member_ids: Collection[int], thing: Thing) -> di
 
 def _zone(session: Session, lab_id: int) -> str:
     return session.scalars(select(Lab.zone).where(Lab.id == lab_id)).one()
-
-
-def _code() -> str:
-    return base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode().rstrip("=").lower()

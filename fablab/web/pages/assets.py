@@ -33,6 +33,15 @@ def asset_styles(source: str) -> list[str]:
     return [url_for("static", filename=f"dist/{name}") for name in entry.get("css", [])]
 
 
+def asset_files(folder: str) -> dict[str, Path]:
+    """Built files that the server itself reads, by the names they have below ``folder``."""
+    return {
+        source.removeprefix(f"{folder}/"): DIST / entry["file"]
+        for source, entry in _manifest().items()
+        if source.startswith(f"{folder}/")
+    }
+
+
 def icon(name: str, classes: str = "") -> Markup:
     """One icon of the sprite (client/icons.json lists them). It is decoration: the words stand beside it."""
     sprite = asset("icons.svg")

@@ -2,7 +2,7 @@ import { PurgeCSS } from 'purgecss'
 
 // Tabler ships every component it has; the pages use a tenth of it. What a name is built from at run time is kept here.
 const kept = {
-  standard: [/^ec/, /^htmx/, /^state-/, /^mark-/, /^notice-/, /^entry-/, /dark/, /rtl/],
+  standard: [/^ec/, /^htmx/, /^state-/, /^mark-/, /^notice-/, /^entry-/, /^verdict-/, /dark/, /rtl/],
   greedy: [/swagger/],
 }
 

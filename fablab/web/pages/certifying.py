@@ -1,0 +1,249 @@
+"""Staff's side of certifications: who needs a look, finding somebody, certifying, and one certification."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date, timedelta
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from fablab.certifications import changes
+from fablab.certifications.grants import grant
+from fablab.certifications.queries import (
+    CertificationView,
+    certification,
+    certifications,
+    history,
+    needing_attention,
+    thing,
+)
+from fablab.certifications.rules import (
+    LEVELS,
+    Policy,
+    add_months,
+    is_staff,
+    may_certify,
+    may_certify_member,
+    may_see_certifications,
+)
+from fablab.clock import utc_now
+from fablab.errors import Code, DomainError, not_found
+from fablab.machines.queries import kinds, labs, machines
+from fablab.members.directory import Details, find_members, member_details
+from fablab.members.rules import Actor
+from fablab.web import auth
+from fablab.web.database import db, writing
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import reading, settings
+from fablab.web.pages.my_certifications import ORDER
+
+FOUND_SHOWN = 12
+TYPED_MOST = 200
+REASON_MAX = 500
+ACTS = ("renewal", "suspension", "resumption", "revocation")
+SAID = {
+    "renewal": "Renewed.",
+    "suspension": "Suspended. The holder is told why.",
+    "resumption": "It is good again.",
+    "revocation": "Revoked. The holder is told why.",
+}
+
+
+@blueprint.app_template_global()
+def certifications_of_member(member_id: int) -> dict[str, Any]:
+    """What staff see of a member's certifications, for the part of that name."""
+    actor, now = auth.current_actor(), utc_now()
+    seen = may_see_certifications(actor, member_id)
+    held = certifications(db.session(), member_id=member_id) if seen else []
+    held.sort(key=lambda each: (ORDER.index(each.state(now)), each.thing.names["en"]))
+    may = may_certify_member(actor, None, member_id)
+    return {"held": held, "now": now, "seen": seen, "may_certify": may}
+
+
+@blueprint.get("/staff/certifications")
+def certifying() -> str:
+    """Find a member (?q=), and see which certifications of one's labs end soon or are suspended."""
+    session, actor = reading()
+    _staff_only(actor)
+    now = utc_now()
+    typed = request.args.get("q", "").replace("\0", " ")[:TYPED_MOST]
+    own = None if actor.admin else actor.managed_labs | actor.trained_labs
+    until = now.date() + timedelta(days=settings().certifications.remind_days)
+    return render_template(
+        "certifying.html",
+        now=now,
+        q=typed,
+        found=[
+            each
+            for each in (find_members(session, typed, limit=FOUND_SHOWN) if typed.strip() else [])
+            if each.active
+        ],
+        attention=needing_attention(session, own, until),
+    )
+
+
+@blueprint.get("/staff/certifications/new")
+def certify() -> str:
+    """The form for one member (?member=)."""
+    session, actor = reading()
+    _staff_only(actor)
+    return _form(session, actor, _member(session, request.args.get("member", "")), {}, {})
+
+
+@blueprint.post("/staff/certifications/new")
+def certified() -> Response | tuple[str, int]:
+    """Certify, and lead to what was granted."""
+    session, actor = reading()
+    _staff_only(actor)
+    member = _member(session, request.form.get("member", ""))
+    typed = {
+        name: request.form.get(name, "").replace("\0", " ") for name in ("on", "level", "lab", "expires_on")
+    }
+    errors: dict[str, list[str]] = {}
+    kind, _, slug = typed["on"].partition(":")
+    on = thing(session, slug if kind == "kind" else None, slug if kind == "machine" else None)
+    if on is None or kind not in ("kind", "machine"):
+        errors["on"] = ["Please choose what it is for."]
+    if typed["level"] not in {str(level) for level in LEVELS}:
+        errors["level"] = ["Please choose a level."]
+    lab = next((each for each in labs(session) if each.slug == typed["lab"]), None)
+    ends = _day(typed["expires_on"], errors)
+    if errors or on is None:
+        return _form(session, actor, member, typed, errors), 422
+    try:
+        with writing() as session:
+            done = grant(
+                session,
+                actor,
+                member.id,
+                on,
+                int(typed["level"]),
+                utc_now(),
+                Policy(**dataclasses.asdict(settings().certifications)),
+                settings().web.base_url,
+                lab_id=lab.id if lab else None,
+                expires_on=ends,
+            )
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        for each in error.refusals:
+            errors.setdefault(each.field if each.field in typed else "", []).append(each.message)
+        return _form(session, actor, member, typed, errors), 422
+    flash(f"{member.name} is certified. We sent them a mail.", "good")
+    return redirect(url_for("pages.certification", certification_id=done.id), 303)
+
+
+@blueprint.get("/staff/certifications/<id:certification_id>", endpoint="certification")
+def one_certification(certification_id: int) -> str:
+    """One certification with its history, and what may be done with it."""
+    session, actor = reading()
+    _staff_only(actor)
+    return _one(session, actor, certification_id, {})
+
+
+@blueprint.post(
+    "/staff/certifications/<id:certification_id>/<any(renewal, suspension, resumption, revocation):act>"
+)
+def certification_changed(certification_id: int, act: str) -> Response | tuple[str, int]:
+    """Renew, suspend, resume or revoke."""
+    session, actor = reading()
+    _staff_only(actor)
+    reason = "".join(each for each in request.form.get("reason", "") if each.isprintable()).strip()
+    reason = reason[:REASON_MAX]
+    now = utc_now()
+    if act in ("suspension", "revocation") and not reason:
+        errors = {"reason": ["Please say why: the holder reads it."]}
+        return _one(session, actor, certification_id, errors), 422
+    try:
+        with writing() as session:
+            if act == "renewal":
+                policy = Policy(**dataclasses.asdict(settings().certifications))
+                changes.renew(session, actor, certification_id, now, policy, reason=reason)
+            else:
+                verb = {
+                    "suspension": changes.suspend,
+                    "resumption": changes.resume,
+                    "revocation": changes.revoke,
+                }[act]
+                verb(session, actor, certification_id, now, reason)
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        flash(error.message, "error")
+    else:
+        flash(SAID[act], "good")
+    return redirect(url_for("pages.certification", certification_id=certification_id), 303)
+
+
+def _one(session: Session, actor: Actor, certification_id: int, errors: dict[str, list[str]]) -> str:
+    held = certification(session, certification_id)
+    if held is None or not may_see_certifications(actor, held.member_id):
+        raise not_found("certification")
+    return render_template(
+        "certification.html",
+        now=utc_now(),
+        held=held,
+        state=held.state(utc_now()),
+        history=history(session, certification_id),
+        may_change=_may_change(actor, held),
+        errors=errors,
+        ends=add_months(utc_now().date(), settings().certifications.valid_months),
+    )
+
+
+def _may_change(actor: Actor, held: CertificationView) -> bool:
+    return may_certify_member(actor, held.thing.machine_lab_id, held.member_id)
+
+
+def _form(
+    session: Session,
+    actor: Actor,
+    member: Details,
+    typed: dict[str, str],
+    errors: dict[str, list[str]],
+) -> str:
+    own = [each for each in labs(session) if may_certify(actor, each.id)]
+    slugs = {each.slug for each in own}
+    now = utc_now()
+    return render_template(
+        "certify.html",
+        now=now,
+        member=member,
+        own=member.id == actor.member_id,
+        typed=typed,
+        errors=errors,
+        labs=own,
+        kinds=kinds(session),
+        machines=[each for each in machines(session) if each.lab_slug in slugs],
+        held=certifications(session, member_id=member.id),
+        levels=LEVELS,
+        tomorrow=now.date() + timedelta(days=1),
+        ends=add_months(now.date(), settings().certifications.valid_months),
+    )
+
+
+def _staff_only(actor: Actor) -> None:
+    if not is_staff(actor):
+        raise DomainError(Code.NOT_ALLOWED, "Only trainers and managers certify.")
+
+
+def _member(session: Session, text: str) -> Details:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    found = member_details(session, number)
+    if found is None:
+        raise not_found("member")
+    return found
+
+
+def _day(text: str, errors: dict[str, list[str]]) -> date | None:
+    if not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        errors["expires_on"] = ["Please give a day, for instance 2029-01-31."]
+        return None

@@ -1,0 +1,203 @@
+"""Announcing a training and changing it: the form, read as wall time of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from fablab.certifications.queries import thing
+from fablab.certifications.rules import LEVELS, is_staff, may_certify
+from fablab.certifications.training_queries import TrainingView
+from fablab.certifications.training_queries import training as read_training
+from fablab.certifications.trainings import change_training, plan_training
+from fablab.clock import utc_now
+from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.machines.queries import LabView, kinds, labs, machines
+from fablab.members.rules import Actor
+from fablab.web.database import writing
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import reading, settings
+
+FIELDS = ("lab", "on", "level", "title", "notes", "day", "starts", "ends", "places")
+TITLE_MAX, NOTES_MAX, PLACES_MAX = 120, 2000, 500
+# A refusal names a field of the verb; the form asks for the same thing in its own fields.
+OWN_FIELDS = {"starts_at": "starts", "ends_at": "ends", "machine": "on", "kind": "on"}
+
+
+@dataclass
+class TrainingForm:
+    """The values as the person sees them, and sentences of what is wrong by field ("" for the whole form)."""
+
+    typed: dict[str, str]
+    errors: dict[str, list[str]] = field(default_factory=dict)
+
+    def refuse(self, name: str, message: str) -> None:
+        self.errors.setdefault(name, []).append(message)
+
+    def take(self, refusals: Iterable[Refusal]) -> None:
+        for each in refusals:
+            self.refuse(OWN_FIELDS.get(each.field, each.field if each.field in FIELDS else ""), each.message)
+
+    def title(self) -> str:
+        text = " ".join(self.typed["title"].split())
+        if not text or len(text) > TITLE_MAX or not text.isprintable():
+            self.refuse("title", f"Please give it a title of at most {TITLE_MAX} letters.")
+        return text
+
+    def notes(self) -> str:
+        text = self.typed["notes"].replace("\r\n", "\n").strip()
+        if len(text) > NOTES_MAX or any(not (each.isprintable() or each in "\n\t") for each in text):
+            self.refuse("notes", f"Please use plain text of at most {NOTES_MAX} letters.")
+        return text
+
+    def number(self, name: str, most: int, message: str) -> int:
+        text = self.typed[name]
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+            self.refuse(name, message)
+            return 0
+        return int(text)
+
+    def span(self, zone: str) -> tuple[datetime, datetime] | None:
+        """From and to on one day of the lab's wall clock."""
+        try:
+            day = date.fromisoformat(self.typed["day"])
+            if not 2000 <= day.year <= 2199:
+                raise ValueError
+        except ValueError:
+            self.refuse("day", "Please give a day, for instance 2027-01-31.")
+            return None
+        found = [self._instant(day, name, zone) for name in ("starts", "ends")]
+        if found[0] is None or found[1] is None:
+            return None
+        return found[0], found[1]
+
+    def _instant(self, day: date, name: str, zone: str) -> datetime | None:
+        try:
+            at = time.fromisoformat(self.typed[name])
+            if at.tzinfo is not None:
+                raise ValueError
+        except ValueError:
+            self.refuse(name, "Please give a time, for instance 14:30.")
+            return None
+        wall = datetime.combine(day, at, ZoneInfo(zone))
+        instant = wall.astimezone(UTC)
+        if instant.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None):
+            self.refuse(name, "The clocks change that day and skip this time.")
+            return None
+        return instant
+
+
+@blueprint.get("/trainings/new")
+def new_training() -> str:
+    """The empty form, for trainers and managers."""
+    session, actor = reading()
+    own = _own_labs(session, actor)
+    typed = dict.fromkeys(FIELDS, "") | {"lab": own[0].slug, "level": "1", "places": "8"}
+    typed |= {"day": "", "starts": "14:00", "ends": "17:00"}
+    return _page(session, own, TrainingForm(typed), None)
+
+
+@blueprint.post("/trainings/new")
+def training_planned() -> Response | tuple[str, int]:
+    """Announce it."""
+    session, actor = reading()
+    own = _own_labs(session, actor)
+    form = TrainingForm({name: request.form.get(name, "").replace("\0", " ") for name in FIELDS})
+    lab = next((each for each in own if each.slug == form.typed["lab"]), None)
+    if lab is None:
+        form.refuse("lab", "Please choose one of your labs.")
+    kind, _, slug = form.typed["on"].partition(":")
+    on = thing(session, slug if kind == "kind" else None, slug if kind == "machine" else None)
+    if on is None or kind not in ("kind", "machine"):
+        form.refuse("on", "Please choose what it is for.")
+    level = form.number("level", max(LEVELS), "Please choose a level.")
+    places = form.number("places", PLACES_MAX, f"Please give a number from 1 to {PLACES_MAX}.")
+    title, notes = form.title(), form.notes()
+    span = form.span(lab.zone if lab else "UTC")
+    if form.errors or lab is None or on is None or span is None:
+        return _page(session, own, form, None), 422
+    try:
+        with writing() as session:
+            made = plan_training(
+                session, actor, lab.id, on, level, title, *span, places, utc_now(), notes=notes
+            )
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        form.take(error.refusals)
+        return _page(session, own, form, None), 422
+    flash("The training is announced. People can take places now.", "good")
+    return redirect(url_for("pages.training", training_id=made.id), 303)
+
+
+@blueprint.get("/trainings/<id:training_id>/edit")
+def edit_training(training_id: int) -> str:
+    """The form with what there is."""
+    session, actor = reading()
+    found = _editable(session, actor, training_id)
+    zone = ZoneInfo(found.zone)
+    starts, ends = found.starts_at.astimezone(zone), found.ends_at.astimezone(zone)
+    typed = dict.fromkeys(FIELDS, "") | {"title": found.title, "notes": found.notes}
+    typed |= {"day": f"{starts:%Y-%m-%d}", "starts": f"{starts:%H:%M}", "ends": f"{ends:%H:%M}"}
+    typed["places"] = str(found.places)
+    return _page(session, [], TrainingForm(typed), found)
+
+
+@blueprint.post("/trainings/<id:training_id>/edit")
+def training_changed(training_id: int) -> Response | tuple[str, int]:
+    """Change it; everybody on the list is told of a new time."""
+    session, actor = reading()
+    found = _editable(session, actor, training_id)
+    form = TrainingForm({name: request.form.get(name, "").replace("\0", " ") for name in FIELDS})
+    changes: dict[str, Any] = {"title": form.title(), "notes": form.notes()}
+    changes["places"] = form.number("places", PLACES_MAX, f"Please give a number from 1 to {PLACES_MAX}.")
+    span = form.span(found.zone)
+    if form.errors or span is None:
+        return _page(session, [], form, found), 422
+    changes["starts_at"], changes["ends_at"] = span
+    try:
+        with writing() as session:
+            change_training(session, actor, training_id, changes, utc_now(), settings().web.base_url)
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        form.take(error.refusals)
+        return _page(session, [], form, found), 422
+    flash("Saved.", "good")
+    return redirect(url_for("pages.training", training_id=training_id), 303)
+
+
+def _own_labs(session: Session, actor: Actor) -> list[LabView]:
+    if not is_staff(actor):
+        raise DomainError(Code.NOT_ALLOWED, "Only trainers and managers announce trainings.")
+    return [each for each in labs(session) if may_certify(actor, each.id)]
+
+
+def _editable(session: Session, actor: Actor, training_id: int) -> TrainingView:
+    found = read_training(session, training_id, actor.member_id)
+    if found is None:
+        raise not_found("training")
+    if not may_certify(actor, found.lab_id):
+        raise DomainError(Code.NOT_ALLOWED, "Only the lab's trainers and managers hold trainings.")
+    return found
+
+
+def _page(session: Session, own: list[LabView], form: TrainingForm, found: TrainingView | None) -> str:
+    slugs = {each.slug for each in own}
+    return render_template(
+        "training_form.html",
+        now=utc_now(),
+        form=form,
+        training=found,
+        labs=own,
+        kinds=kinds(session) if own else [],
+        machines=[each for each in machines(session) if each.lab_slug in slugs] if own else [],
+        levels=LEVELS,
+    )

@@ -1,0 +1,56 @@
+"""Rows of the pages about certifications and trainings; `certifications` makes the things."""
+
+from __future__ import annotations
+
+from tests.web.permissions import Row
+from tests.web.permissions.certifications import BEGUN, HOLDING, LASER, PLANNED
+
+STAFF_ONLY = {"amina": 403, "youssef": 403, "nadia": 403}
+# Of Tanger's laser: makers and operators are no staff, Karim is of another lab.
+TOUCHING = {**STAFF_ONLY, "karim": 403}
+TRAINING_FORM = {
+    "title": "First cuts",
+    "notes": "",
+    "day": "$next_week_day",
+    "starts": "10:00",
+    "ends": "12:00",
+    "places": "6",
+}
+
+ROWS = {
+    "GET /certifications": Row(200),
+    "GET /certifications/<id:certification_id>/certificate.pdf": Row(200, youssef=404, at=LASER),
+    "GET /certificates/<code>": Row(200, anonymous=200, at={"code": "$laser_code"}),
+    "GET /staff/certifications": Row(200, **STAFF_ONLY),
+    "GET /staff/certifications/new": Row(200, **STAFF_ONLY, query={"member": "$youssef"}),
+    "POST /staff/certifications/new": Row(
+        303, **TOUCHING, form={"member": "$youssef", "on": "machine:tanger-laser-1", "level": "1"}
+    ),
+    "GET /staff/certifications/<id:certification_id>": Row(200, **STAFF_ONLY, at=LASER),
+    "POST /staff/certifications/<id:certification_id>/"
+    "<any(renewal, suspension, resumption, revocation):act>": Row(
+        303, **TOUCHING, at={**LASER, "act": "suspension"}, form={"reason": "A refresher is due"}
+    ),
+    "GET /trainings": Row(200),
+    # Karim may announce one, in Rabat: the form offers his labs, and refuses others.
+    "GET /trainings/new": Row(200, **STAFF_ONLY),
+    "POST /trainings/new": Row(
+        303,
+        **STAFF_ONLY,
+        karim=422,
+        form={**TRAINING_FORM, "lab": "tanger", "on": "kind:laser-cutter", "level": "1"},
+    ),
+    "GET /trainings/<id:training_id>": Row(200, at=PLANNED),
+    "GET /trainings/<id:training_id>/edit": Row(200, **HOLDING, at=PLANNED),
+    "POST /trainings/<id:training_id>/edit": Row(303, **HOLDING, at=PLANNED, form=TRAINING_FORM),
+    # A refusal (the trainer's) is said on the page it leads back to.
+    "POST /trainings/<id:training_id>/enrolment": Row(303, nadia=403, at=PLANNED),
+    "POST /trainings/<id:training_id>/leaving": Row(404, amina=303, at=PLANNED),
+    "POST /trainings/<id:training_id>/people": Row(303, **HOLDING, at=PLANNED, form={"member": "$youssef"}),
+    "POST /trainings/<id:training_id>/people/<id:member_id>/removal": Row(
+        303, **{**HOLDING, "amina": 303}, at={**PLANNED, "member_id": "$amina"}
+    ),
+    "GET /trainings/<id:training_id>/cancellation": Row(200, **HOLDING, at=PLANNED),
+    "POST /trainings/<id:training_id>/cancellation": Row(303, **HOLDING, at=PLANNED),
+    "POST /trainings/<id:training_id>/closure": Row(303, **HOLDING, at=BEGUN, form={"attended": "$amina"}),
+}
