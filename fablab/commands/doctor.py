@@ -73,7 +73,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         words = f"{web.base_url}: passwords can be read on the way; put TLS before it and https here"
         yield Finding("web address", False, words)
     elif web.over_https and not web.proxies:
-        words = "https, but web.proxies is 0: set how many proxies stand before it, or all seem to be one client"
+        words = "https, but web.proxies is 0: say how many proxies of yours there are, or all seem one client"
         yield Finding("web address", False, words)
 
 
