@@ -60,7 +60,8 @@ def _sentence(quota: QuotaUse) -> str:
     return (
         f"{quota.organisation} may book {hours(quota.limit_s)} of {machines} a {quota.period}. "
         f"From {first} to {last} it has booked {hours(quota.used_s)}, which leaves {left}; "
-        f"this booking takes {hours(quota.asked_s)}. Shorten it, choose another {quota.period}, or book in your own name."
+        f"this booking takes {hours(quota.asked_s)}. "
+        f"Shorten it, choose another {quota.period}, or book in your own name."
     )
 
 
