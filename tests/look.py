@@ -23,6 +23,12 @@ PASSWORD = "fablab-demo"
 # Picture's name, address, and who looks. None: nobody has signed in.
 PAGES = (
     ("sign-in", "/sign-in", None),
+    ("forgotten", "/forgotten", None),
+    ("join", "/join", None),
+    ("link-over", "/confirm/x", None),
+    ("account", "/account", "amina"),
+    ("security", "/account/security", "amina"),
+    ("tokens", "/account/security/tokens", "amina"),
     ("home", "/", "amina"),
     ("lab", "/labs/tanger", "amina"),
     ("lab-closed", "/labs/al-hoceima", "amina"),
@@ -35,6 +41,10 @@ PAGES = (
     ("bookings-none", "/bookings", "nadia"),
     ("utilisation-network", "/utilisation", "nadia"),
     ("utilisation-lab", "/utilisation?period=7", "salma"),
+    ("members", "/staff/members", "salma"),
+    ("members-found", "/staff/members?q=am", "salma"),
+    ("members-none", "/staff/members?q=zzz", "salma"),
+    ("member-new", "/staff/members/new", "salma"),
     ("not-allowed", "/utilisation", "amina"),
     ("not-found", "/labs/atlantis", "amina"),
     ("organisations", "/organisations", "amina"),
@@ -138,6 +148,24 @@ def account_menu(page: Page, base: str) -> None:
     page.click("account-menu summary")
 
 
+def a_pupil(page: Page, base: str) -> None:
+    page.goto(f"{base}/staff/members?q=ilyas+benomar")
+    page.click(".person-link")
+    page.wait_for_selector("#consent-title")
+
+
+def a_consent(page: Page, base: str) -> None:
+    a_pupil(page, base)
+    page.goto(f"{page.url}/consents/new?language=ar")
+
+
+def shutting_an_account(page: Page, base: str) -> None:
+    page.goto(f"{base}/staff/members?q=yasmine+amrani")
+    page.click(".person-link")
+    page.click("confirm-sheet a[href$=deactivation]")
+    page.wait_for_selector("dialog[open]")
+
+
 # What takes more than an address; none of it changes any data.
 SCENES: tuple[tuple[str, Callable[[Page, str], None], str], ...] = (
     ("booking-past", a_past_booking, "amina"),
@@ -146,6 +174,9 @@ SCENES: tuple[tuple[str, Callable[[Page, str], None], str], ...] = (
     ("booking-refused", refused, "amina"),
     ("booking-clash", clashing, "amina"),
     ("account-menu", account_menu, "salma"),
+    ("member-pupil", a_pupil, "salma"),
+    ("member-consent", a_consent, "salma"),
+    ("member-shutting", shutting_an_account, "admin"),
 )
 
 
