@@ -53,7 +53,7 @@ _FACTORS = (
     *("provider_removal", "provider_removed"),
 )
 ACCOUNT = (
-    Place("account", "user-circle", "Profile"),
+    Place("account", "user-circle", "Profile", also=("account_changed", "address_asked")),
     Place(
         "security",
         "lock",
