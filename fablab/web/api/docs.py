@@ -9,6 +9,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from fablab.bookings.rules import REFUSAL_CODES
+from fablab.certifications.rules import REFUSAL_CODES as CERTIFICATION_CODES
 from fablab.errors import Code
 from fablab.web.auth import public
 from fablab.web.errors import STATUS
@@ -19,6 +20,33 @@ INTRODUCTION = (
     "following page. Errors are application/problem+json with a stable `code` and one entry in `refusals` "
     "for every rule or field that says no. A POST with an `Idempotency-Key` may be sent again without harm."
 )
+# Every status a refusal has, its name in the document and its sentence.
+REFUSALS = {
+    "400": ("Unreadable", "The request cannot be understood, or a browser's lacks the page's CSRF token"),
+    "401": ("NotSignedIn", "No token, or one that is not valid"),
+    "403": ("NotAllowed", "Known, but not permitted: the role, or a token that may only read"),
+    "404": ("NotFound", "Does not exist, or may not be seen"),
+    "409": ("Clash", "Taken, changed meanwhile, or an Idempotency-Key that was used for something else"),
+    "413": ("TooLarge", "The body is too large"),
+    "415": ("NotJson", "The body is not JSON"),
+    "422": ("Refused", "One or more fields or rules say no; `refusals` lists them all"),
+    "429": ("TooMany", "Too often in too short a time"),
+    "503": ("Unavailable", "Too busy just now"),
+}
+ANYWHERE = ("401", "403", "429", "503")
+WRITING = ("400", "404", "409", "413", "415", "422")
+# Where a refusal says when to come again, and how to sign in.
+HEADERS = {
+    "401": {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    "429": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}, "required": True}},
+    "503": {"Retry-After": {"schema": {"type": "integer", "minimum": 0}, "required": True}},
+}
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Sent again with the same key and body, a request gives its first answer once more",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 120, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
 PROBLEM = {
     "type": "object",
     "properties": {
@@ -37,25 +65,55 @@ def introduction() -> str:
     """The introduction with every code a request can be refused with, from where they are declared."""
     codes = "\n".join(f"- `{code}`: {STATUS[code]}" for code in Code)
     rules = "\n".join(f"- `{code}`: {sentence}" for code, sentence in REFUSAL_CODES.items())
-    return f"{INTRODUCTION}\n\nCodes and their status:\n\n{codes}\n\nWhy a booking is refused:\n\n{rules}\n"
+    certifying = "\n".join(f"- `{code}`: {sentence}" for code, sentence in CERTIFICATION_CODES.items())
+    return (
+        f"{INTRODUCTION}\n\nCodes and their status:\n\n{codes}\n\nWhy a booking is refused:\n\n{rules}\n\n"
+        f"Why something about certifications or trainings is refused:\n\n{certifying}\n"
+    )
 
 
 def init_app(app: Flask, api: Api) -> None:
-    """Describe errors once for all operations, and open the document to everybody."""
+    """Describe refusals and keys once for all operations, name the parts, open the document to everybody."""
     api.spec.components.schema("Problem", PROBLEM)
-    for operations in api.spec._paths.values():
-        for operation in operations.values():
+    api.spec.components.parameter("IdempotencyKey", "header", KEY)
+    for status, (name, sentence) in REFUSALS.items():
+        api.spec.components.response(name, _refusal(status, sentence))
+    for path, operations in api.spec._paths.items():
+        for method, operation in operations.items():
             if isinstance(operation, dict):
-                _promise_problems(operation)
+                _promise(path, method, operation)
+    for tag in api.spec._tags:
+        tag["name"] = _title(tag["name"])
     document = "api-docs.openapi_json"
     app.view_functions[document] = public(partial(app.view_functions[document]))
 
 
-def _promise_problems(operation: dict[str, Any]) -> None:
-    """Errors look the same everywhere."""
+def _refusal(status: str, sentence: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    headers = {"headers": HEADERS[status]} if status in HEADERS else {}
+    return {"description": sentence, "content": content, **headers}
+
+
+def _promise(path: str, method: str, operation: dict[str, Any]) -> None:
+    """The statuses an operation may refuse with, and the key that lets a POST be sent again."""
     responses = operation.setdefault("responses", {})
-    responses.pop("422", None)
-    responses["default"] = {
-        "description": "Refused; see `code` and `refusals`",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    for status in ("default", "422"):
+        responses.pop(status, None)
+    parameters = operation.setdefault("parameters", [])
+    if method == "post":
+        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    statuses = {*ANYWHERE}
+    if method != "get":
+        statuses |= {*WRITING}
+    if "{" in path:
+        statuses.add("404")
+    if parameters and method == "get":
+        statuses |= {"404", "422"}
+    for status in sorted(statuses):
+        responses[status] = {"$ref": f"#/components/responses/{REFUSALS[status][0]}"}
+    operation["tags"] = [_title(tag) for tag in operation.get("tags", ())]
+
+
+def _title(tag: str) -> str:
+    """How a blueprint is called for people: "api_data_rights" is "Data rights"."""
+    return tag.removeprefix("api_").replace("_", " ").capitalize()

@@ -86,6 +86,7 @@ _out = UtilisationOut()
 @blueprint.get("/utilisation")
 @blueprint.arguments(UtilisationQuery, location="query")
 @blueprint.response(200, page_of(UtilisationOut, "UtilisationPage"))
+@blueprint.doc(responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
 def get_utilisation(query: dict[str, Any]) -> Any:
     """Seconds open, booked and used by machine, lab, kind, region or the network; JSON, or CSV by Accept.
 

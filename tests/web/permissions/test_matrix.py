@@ -71,7 +71,7 @@ def test_everybody_gets_what_is_theirs(matrix: Asking, person: str) -> None:
     for route, row in ROWS.items():
         answer = matrix.usual(route, row, person)
         if answer.status_code != row.expected(person):
-            said = "" if answer.is_streamed else answer.text[:200]
+            said = "" if answer.mimetype == "text/event-stream" else answer.text[:200]
             wrong.append(f"{route}: {answer.status_code}, not {row.expected(person)} {said}")
         if not speaks_its_kind(route, answer):
             wrong.append(f"{route}: refuses in {answer.content_type}")

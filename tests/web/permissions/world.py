@@ -98,18 +98,22 @@ class Asking:
     """Asks rows of one application as anybody. Programs show a token, browsers a cookie."""
 
     def __init__(self, app: Flask, apis: Apis, things: dict[str, Any]) -> None:
-        self._app, self._apis, self._things = app, apis, things
+        self.app, self.things, self._apis = app, things, apis
         self._browsers: dict[str | None, Browser] = {name: Browser(app, name) for name in (None, *PEOPLE)}
 
     def rest(self, route: str, row: Row, name: str | None, scope: str = "write") -> TestResponse:
         """As a program with a token; None has none."""
-        headers = {} if name is None else {"Authorization": f"Bearer {self._apis.token(name, scope)}"}
-        return self._ask(self._app.test_client(use_cookies=False), route, row, headers)
+        client = self.app.test_client(use_cookies=False)
+        return self._ask(client, route, row, self.credentials(name, scope))
+
+    def credentials(self, name: str | None, scope: str = "write") -> dict[str, str]:
+        """The headers by which a program shows who it is."""
+        return {} if name is None else {"Authorization": f"Bearer {self._apis.token(name, scope)}"}
 
     def page(self, route: str, row: Row, name: str | None, csrf: bool = True) -> TestResponse:
         """As a browser; None has not signed in."""
         browser = self._browsers[name]
-        client = self._app.test_client()
+        client = self.app.test_client()
         # A copy: whoever signs out here is signed in again for the next row.
         client._cookies = dict(browser.cookies)
         return self._ask(client, route, row, {"X-CSRFToken": browser.csrf_token} if csrf else {})
@@ -122,18 +126,19 @@ class Asking:
     def _ask(self, client: Any, route: str, row: Row, headers: dict[str, str]) -> TestResponse:
         body: dict[str, Any] = {}
         if row.form is not None:
-            body["data"] = filled(dict(row.form), self._things)
+            body["data"] = filled(dict(row.form), self.things)
         elif route.partition(" ")[2].startswith(REST) and not route.startswith("GET"):
-            body["json"] = filled(row.json, self._things) if row.json is not None else {}
-        with undone(self._app):
+            body["json"] = filled(row.json, self.things) if row.json is not None else {}
+        with undone(self.app):
             answer: TestResponse = client.open(
-                address(route, row, self._things),
+                address(route, row, self.things),
                 method=route.partition(" ")[0],
-                query_string=filled(dict(row.query), self._things),
-                headers={**headers, **filled(dict(row.headers), self._things)},
+                query_string=filled(dict(row.query), self.things),
+                headers={**headers, **filled(dict(row.headers), self.things)},
                 **body,
             )
-            if not answer.is_streamed:
+            # All there is, except of a stream that never ends.
+            if answer.mimetype != "text/event-stream":
                 answer.get_data()
             answer.close()
         return answer
