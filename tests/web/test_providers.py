@@ -151,6 +151,7 @@ UNFIT_CLAIMS = [
     {"nonce": "another"},
     {"nonce": None},
     {"aud": ["somebody else"]},
+    {"aud": ["somebody else"], "azp": "fablab"},
     {"aud": ["fablab", "somebody else"], "azp": "somebody else"},
     {"iss": "https://evil.example"},
     {"exp": int(time.time()) - HOUR},
