@@ -58,7 +58,7 @@ ACCOUNT = (
         "security",
         "lock",
         "Security",
-        also=("tokens", *_FACTORS),
+        also=("tokens", "token_made", "password_changed", *_FACTORS),
     ),
     Place("my_organisations", "users-group", "Organisations", also=(*_ORGANISATION, "projects", *_PROJECT)),
     Place("my_certifications", "certificate", "Certifications"),
