@@ -29,7 +29,7 @@ def archive(actor: Actor) -> Response:
     with writing() as session:
         whom = begin_export(session, actor, actor.member_id, now)
     # On disk: a long history does not have to fit into memory, and nobody waits on a lock meanwhile.
-    out = TemporaryFile()
+    out = TemporaryFile()  # noqa: SIM115  (it is read while it is sent, and closed by whoever sends it)
     try:
         export(db.session(), whom, now, out)
     except BaseException:
