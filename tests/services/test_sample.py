@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -12,11 +12,14 @@ from fablab.bookings.models import Booking, BookingChange, Occupancy
 from fablab.errors import DomainError
 from fablab.machines.models import Lab, Machine
 from fablab.members.models import Member, Role
+from fablab.organisations.models import Organisation
 from fablab.sample.load import load
 from fablab.sample.network import LABS, MACHINES
+from fablab.sample.organisations import ORGANISATIONS
 from fablab.sample.people import CAST, PASSWORD
 from fablab.signin.passwords import set_password, verify_password
 from fablab.telemetry.models import Bridge
+from fablab.usage.consumption import consumption, quota_use
 from fablab.usage.models import Job, UsageSession
 from fablab.utilisation.queries import utilisation
 from fablab.utilisation.service import roll_up
@@ -47,6 +50,7 @@ def test_the_sample_is_loaded_once_quickly_and_as_promised(session: Session) -> 
     _history_is_plausible(session)
     _figures_are_counted(session)
     _two_machines_stay_free(session)
+    _organisations_have_life(session)
 
 
 def _places_people_and_bridges(session: Session) -> None:
@@ -140,6 +144,15 @@ def _two_machines_stay_free(session: Session) -> None:
         Booking.ends_at > NOW,
     )
     assert session.scalar(soon) == 0
+
+
+def _organisations_have_life(session: Session) -> None:
+    for organisation in ORGANISATIONS:
+        row = session.scalars(select(Organisation).where(Organisation.slug == organisation.slug)).one()
+        total = consumption(session, row.id, date(2026, 1, 1), date(2026, 12, 31)).total
+        assert min(total.bookings, total.booked_s, total.used_s, total.jobs_finished) > 0, organisation.name
+        # What the sample allows, it does not exceed: its people could book at once.
+        assert all(use.left_s for use in quota_use(session, row.id, NOW)), organisation.name
 
 
 def test_the_same_day_gives_the_same_history(session: Session) -> None:
