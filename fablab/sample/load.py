@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
+from fablab.sample.accounts import add_people
 from fablab.sample.certifications import add_certifications
 from fablab.sample.history import History, write
 from fablab.sample.network import BRIDGE, KINDS, LABS, MACHINES, REGIONS, ZONE, Name
 from fablab.sample.organisations import add_organisations
-from fablab.sample.people import add_people
 from fablab.sample.plan import DAYS_AHEAD, DAYS_BACK, plan
 from fablab.sample.work import work
 from fablab.telemetry.registry import register_bridge
@@ -36,8 +36,8 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
     4. organisations and projects, with part of those bookings made for them;
     5. certifications and trainings.
 
-    Without ``history`` there are no bookings and no hours. ``say`` gets a line per step. Raises DomainError when the
-    database has labs of its own.
+    Without ``history`` there are no bookings and no hours. ``say`` gets a line per step. Raises DomainError
+    when the database has labs of its own.
     """
     found = set(session.scalars(select(Lab.slug)))
     if found >= {lab.slug for lab in LABS}:

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-
-from sqlalchemy.orm import Session
-
-from fablab.members.consent import current_words
-from fablab.members.models import GuardianConsent, Member, Role
-from fablab.members.passwords import hash_password
 
 # Written in the README for everyone to read: fablab.members refuses it as anybody's new password.
 PASSWORD = "fablab-demo"  # noqa: S105
@@ -82,43 +74,3 @@ MINORS = (
     ),
     SampleMember("ilyas.benomar@example.org", "Ilyas Benomar", "maker", "tanger", age=14),
 )
-
-
-def add_people(
-    session: Session, labs: Mapping[str, int], joined_at: datetime, now: datetime
-) -> dict[str, int]:
-    """Write everybody; returns ids by e-mail. Only the cast can sign in; the others have no password.
-
-    ``labs`` are ids by slug.
-    """
-    # One hash for all: it protects a password that the README tells everybody, and each costs a good while.
-    published = hash_password(PASSWORD)
-    made = {
-        person: Member(
-            email=person.email,
-            name=person.name,
-            created_at=joined_at,
-            email_verified_at=joined_at,
-            password_hash=published if person in CAST else None,
-            birth_on=None if person.age is None else date(now.year - person.age, 1, 15),
-            roles=[Role(role=person.role, lab_id=labs[person.lab] if person.lab else None)],
-        )
-        for person in (*CAST, *MAKERS, *MINORS)
-    }
-    session.add_all(made.values())
-    session.flush()
-    ids = {person.email: member.id for person, member in made.items()}
-    session.add_all(
-        GuardianConsent(
-            member_id=ids[person.email],
-            guardian_name=person.guardian,
-            words=current_words()["fr"],
-            given_on=joined_at.date(),
-            recorded_at=joined_at,
-            recorded_by_id=ids["salma@example.org"],
-        )
-        for person in MINORS
-        if person.guardian
-    )
-    session.flush()
-    return ids

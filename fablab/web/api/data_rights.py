@@ -33,8 +33,8 @@ def get_export() -> Response:
 def post_erasure(body: dict[str, Any]) -> dict[str, Any]:
     """Erase one's own account: everything personal goes and cannot come back; figures stay.
 
-    Bookings to come are given back. Refused while a booking runs, or while others depend on the account. Every
-    session and token ends with it, this one too.
+    Bookings to come are given back. Refused while a booking runs, or while others depend on the account.
+    Every session and token ends with it, this one too.
     """
     actor = current_actor()
     make_sure(actor, body["password"])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest, Policy
@@ -72,7 +73,8 @@ def offered(start: datetime, zone: str, duration_min: int = 60) -> BookingForm:
 def typed(values: Mapping[str, str]) -> BookingForm:
     """A form as it was sent. Nothing is judged yet."""
     names = ("day", "time", "duration", "purpose", *FOLDED)
-    return BookingForm(**{name: values.get(name, "").strip() for name in names})
+    texts: dict[str, Any] = {name: values.get(name, "").strip() for name in names}
+    return BookingForm(**texts)
 
 
 def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:

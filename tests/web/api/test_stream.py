@@ -34,7 +34,7 @@ JOB = {"id": "00000000-0000-0000-0000-000000000001", "file": "secret.gcode", "pr
 def base_url(database_url: str, cast: Cast, sessions: sessionmaker[Session], tmp_path: Path) -> Iterator[str]:
     with transaction(sessions) as session:
         # Without a bridge that is there, nothing a machine said is believed.
-        for lab, lab_id in cast.labs.items():
+        for lab_id in cast.labs.values():
             session.add(
                 Bridge(
                     id=lab_id,
