@@ -125,9 +125,7 @@ def _tables(database: Connection, now: datetime) -> Iterator[Finding]:
     dead = database.scalar(text("SELECT count(*) FROM dead_letter"))
     yield Finding("dead letters", True, f"{dead} kept")
     waiting = database.scalar(text(MAILS_WAITING), {"since": now - timedelta(minutes=15)})
-    words = (
-        "none waits" if not waiting else f"{waiting} waiting for a quarter of an hour or more: see below"
-    )
+    words = "none waits" if not waiting else f"{waiting} waiting for a quarter of an hour or more: see below"
     yield Finding("mails", not waiting, words)
     silent = database.scalars(text(SILENT)).all()
     words = (
