@@ -10,6 +10,7 @@ from sqlalchemy import column, or_, select, table
 from sqlalchemy.orm import Session, aliased
 
 from fablab.errors import Code, DomainError
+from fablab.members.acts import ACTS
 from fablab.members.models import Audit, Member
 from fablab.members.rules import Actor, may_read_audit
 
@@ -27,9 +28,12 @@ def record(
 ) -> None:
     """Write down an act in the current transaction. ``actor`` is None for the command line and the clock.
 
+    ``action`` is one of ACTS; ValueError for another, which nobody could look for.
     ``on_member_id`` is the person it was done to or for, ``lab_id`` the lab it happened in. Neither
     ``subject`` nor ``detail`` may hold a name or an e-mail address: what is written here cannot be changed.
     """
+    if action not in ACTS:
+        raise ValueError(f"say in fablab/members/acts.py what {action!r} is")
     session.add(
         Audit(
             at=now,

@@ -70,6 +70,11 @@ def test_an_address_may_be_forgotten_and_what_is_old_may_go(line: None, session:
     assert session.scalar(text("SELECT count(*) FROM audit WHERE action = 'member.add'")) == 0
 
 
+def test_an_act_that_has_no_sentence_is_refused(session: Session) -> None:
+    with pytest.raises(ValueError, match=r"acts\.py"):
+        audit.record(session, None, "role.granted", "member 1", utc_now())
+
+
 def test_only_admins_read_it(line: None, session: Session, cast: Cast) -> None:
     for name in ("amina", "youssef", "salma", "karim", "nadia"):
         with pytest.raises(DomainError) as refused:
@@ -128,5 +133,6 @@ def test_it_is_read_page_by_page(session: Session, api: Apis, cast: Cast) -> Non
 
 def test_what_a_person_does_over_the_web_carries_the_address(api: Apis, cast: Cast) -> None:
     assert api("amina").post("/me/tokens", {"name": "laptop"}).status_code == 201
-    line = api("admin").get("/audit?action=token.add").json["items"][0]
+    mine = f"/audit?action=token.add&on={cast.members['amina']}"
+    line = api("admin").get(mine).json["items"][0]
     assert line["address"] == "127.0.0.1"

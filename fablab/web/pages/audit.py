@@ -7,22 +7,11 @@ from datetime import UTC, datetime, time, timedelta
 from flask import render_template, request
 
 from fablab.clock import utc_now
+from fablab.members.acts import ACTS, SUBJECTS
 from fablab.members.audit import acts
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 
-# What the filter offers: the first words of actions, as people call them.
-SUBJECTS = {
-    "member": "Members",
-    "role": "Roles",
-    "token": "Tokens",
-    "booking": "Bookings for others",
-    "organisation": "Organisations",
-    "certification": "Certifications",
-    "training": "Trainings",
-    "data": "Exports and erasures",
-    "bridge": "Bridges",
-}
 A_PAGE = 100
 
 
@@ -36,7 +25,7 @@ def audit() -> str:
     found = acts(
         session,
         actor,
-        actions=[chosen["about"]] if chosen["about"] in SUBJECTS else (),
+        actions=SUBJECTS[chosen["about"]][1] if chosen["about"] in SUBJECTS else (),
         on_member_id=on,
         until=until,
         before=int(chosen["before"]) if _is_number(chosen["before"]) else None,
@@ -46,7 +35,8 @@ def audit() -> str:
         "audit.html",
         acts=found[:A_PAGE],
         more=found[A_PAGE - 1].id if len(found) > A_PAGE else None,
-        subjects=SUBJECTS,
+        subjects={value: text for value, (text, _) in SUBJECTS.items()},
+        what=ACTS,
         chosen=chosen,
         now=utc_now(),
     )
