@@ -67,7 +67,7 @@ def create_booking(
         audit.record(
             session,
             actor,
-            "booking.on_behalf",
+            "booking.create",
             f"booking {booking_id}",
             now,
             on_member_id=gathered.member_id,
@@ -143,7 +143,7 @@ def cancel_booking(
         audit.record(
             session,
             actor,
-            "booking.cancel_other",
+            "booking.cancel",
             f"booking {booking_id}",
             now,
             on_member_id=view.member_id,

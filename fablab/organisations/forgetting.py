@@ -32,7 +32,7 @@ def forget_member(session: Session, actor: Actor | None, member_id: int, now: da
     ).all()
     session.execute(delete(Membership).where(Membership.member_id == member_id))
     for organisation in theirs:
-        record(session, actor, "organisation.leave", organisation.id, now, "erased", on_member=member_id)
+        record(session, actor, "membership.leave", organisation.id, now, "erased", on_member=member_id)
         _pass_on(session, actor, organisation, now)
     address = select(func.lower(Member.email)).where(Member.id == member_id).scalar_subquery()
     session.execute(delete(Invitation).where(func.lower(Invitation.email) == address))
@@ -63,4 +63,4 @@ def _pass_on(session: Session, actor: Actor | None, organisation: Organisation, 
             .where(Membership.organisation_id == organisation.id, Membership.member_id == left.member_id)
             .values(owner=True)
         )
-        record(session, actor, "organisation.owner", organisation.id, now, "passed on", left.member_id)
+        record(session, actor, "membership.appoint", organisation.id, now, "passed on", left.member_id)

@@ -63,7 +63,7 @@ def invite(
     record(
         session,
         actor,
-        "organisation.invite",
+        "invitation.send",
         organisation.id,
         now,
         f"invitation {made.id}{', as owner' if owner else ''}",
@@ -87,7 +87,7 @@ def withdraw(session: Session, actor: Actor, slug: str, invitation_id: int, now:
     )
     if ended is None:
         raise not_found("invitation")
-    record(session, actor, "organisation.withdraw", organisation.id, now, f"invitation {invitation_id}")
+    record(session, actor, "invitation.withdraw", organisation.id, now, f"invitation {invitation_id}")
 
 
 def invitation_by_secret(session: Session, plain: str, now: datetime) -> InvitationView | None:
@@ -114,7 +114,7 @@ def decline(session: Session, actor: Actor, invitation_id: int, now: datetime) -
     """Say no to an invitation to the actor's own address."""
     found = _own(session, actor, invitation_id, now)
     session.execute(update(Invitation).where(Invitation.id == found.id, *_OPEN).values(withdrawn_at=now))
-    record(session, actor, "organisation.decline", found.organisation_id, now, f"invitation {found.id}")
+    record(session, actor, "invitation.decline", found.organisation_id, now, f"invitation {found.id}")
 
 
 _OPEN = (Invitation.accepted_at.is_(None), Invitation.withdrawn_at.is_(None))
@@ -146,7 +146,7 @@ def _accept(session: Session, actor: Actor, found: InvitationView, now: datetime
         )
     )
     detail = f"invitation {found.id}{', as owner' if found.owner else ''}"
-    record(session, actor, "organisation.join", found.organisation_id, now, detail, on_member=actor.member_id)
+    record(session, actor, "membership.begin", found.organisation_id, now, detail, on_member=actor.member_id)
     return found
 
 

@@ -45,7 +45,7 @@ def set_quota(
         .returning(Quota.id)
     )
     what = f"{kind or 'all kinds'}, {limit_s} s a {period}"
-    record(session, actor, "organisation.quota", organisation.id, now, what)
+    record(session, actor, "quota.set", organisation.id, now, what)
     return next(each for each in quotas(session, organisation.id) if each.id == quota_id)
 
 
@@ -61,4 +61,4 @@ def drop_quota(session: Session, actor: Actor, slug: str, quota_id: int, now: da
     )
     if gone is None:
         raise not_found("quota")
-    record(session, actor, "organisation.no_quota", organisation.id, now, f"quota {quota_id}")
+    record(session, actor, "quota.remove", organisation.id, now, f"quota {quota_id}")

@@ -101,7 +101,7 @@ def set_terms(
     organisation.tariff_category = tariff_category or organisation.tariff_category
     session.flush()
     detail = f"kind {organisation.kind}, tariff category {organisation.tariff_category}"
-    record(session, actor, "organisation.terms", organisation.id, now, detail)
+    record(session, actor, "organisation.set_terms", organisation.id, now, detail)
 
 
 def remove(session: Session, actor: Actor, slug: str, member_id: int, now: datetime) -> None:
@@ -122,7 +122,7 @@ def remove(session: Session, actor: Actor, slug: str, member_id: int, now: datet
             Membership.organisation_id == organisation.id, Membership.member_id == member_id
         )
     )
-    act = "organisation.leave" if member_id == actor.member_id else "organisation.remove"
+    act = "membership.leave" if member_id == actor.member_id else "membership.remove"
     record(session, actor, act, organisation.id, now, on_member=member_id)
 
 
@@ -143,7 +143,7 @@ def appoint(session: Session, actor: Actor, slug: str, member_id: int, owner: bo
         .where(Membership.organisation_id == organisation.id, Membership.member_id == member_id)
         .values(owner=owner)
     )
-    act = "organisation.owner" if owner else "organisation.no_owner"
+    act = "membership.appoint" if owner else "membership.dismiss"
     record(session, actor, act, organisation.id, now, on_member=member_id)
 
 

@@ -184,7 +184,7 @@ def sign_in_with(
     if not _counted(session, passkey.id, shown.new_sign_count, now):
         detail = f"counter {shown.new_sign_count} after {passkey.sign_count}"
         subject = f"passkey {passkey.id}"
-        audit.record(session, None, "passkey.copied", subject, now, detail, on_member_id=passkey.member_id)
+        audit.record(session, None, "passkey.refuse", subject, now, detail, on_member_id=passkey.member_id)
         return None
     return session.scalar(
         select(Member.id).where(Member.id == passkey.member_id, Member.active, Member.erased_at.is_(None))

@@ -80,7 +80,7 @@ def set_password(
     session.execute(
         update(Member).where(Member.id == member_id).values(password_hash=hash_password(password))
     )
-    audit.record(session, actor, "member.password", f"member {member_id}", now, on_member_id=member_id)
+    audit.record(session, actor, "member.set_password", f"member {member_id}", now, on_member_id=member_id)
     sessions.end_all(session, member_id, now, but=keep_session)
 
 

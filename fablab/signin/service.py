@@ -121,7 +121,7 @@ def confirm_address(session: Session, link: str, now: datetime) -> None:
         .values(email=taken.email, email_verified_at=now, sought=sought(member.name, taken.email))
     )
     subject = f"member {member.id}"
-    audit.record(session, None, "member.email", subject, now, on_member_id=member.id)
+    audit.record(session, None, "member.change_email", subject, now, on_member_id=member.id)
     queue(session, "address_changed", _recipient(member), {}, now)
 
 

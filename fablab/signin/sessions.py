@@ -98,7 +98,7 @@ def end_all(
     ended = len(session.execute(wanted.returning(SignInSession.id)).all())
     if ended:
         audit.record(
-            session, actor, "session.end_all", f"member {member_id}", now, f"{ended}", on_member_id=member_id
+            session, actor, "session.end", f"member {member_id}", now, f"{ended}", on_member_id=member_id
         )
     return ended
 

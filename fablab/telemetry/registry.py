@@ -67,7 +67,7 @@ def rotate_credential(session: Session, lab: str, name: str, password: str, now:
         )
     _add_credential(session, bridge, free[0], password, now)
     subject = f"bridge {bridge.id}"
-    audit.record(session, None, "bridge.rotate", subject, now, f"user {free[0]}", lab_id=bridge.lab_id)
+    audit.record(session, None, "credential.add", subject, now, f"user {free[0]}", lab_id=bridge.lab_id)
     return free[0]
 
 
@@ -87,7 +87,7 @@ def revoke_credential(session: Session, lab: str, name: str, user: str, now: dat
     if ended is None:
         raise not_found(f"valid broker user {user} of {name}")
     subject = f"bridge {bridge.id}"
-    audit.record(session, None, "bridge.revoke", subject, now, f"user {user}", lab_id=bridge.lab_id)
+    audit.record(session, None, "credential.revoke", subject, now, f"user {user}", lab_id=bridge.lab_id)
 
 
 def broker_accounts(session: Session, lab: str | None = None) -> list[BrokerAccount]:

@@ -132,7 +132,7 @@ def test_a_copy_that_lags_behind_is_refused_and_written_down(
     session.commit()
     thief.page.click("text=Sign in with a passkey")
     expect(thief.page.get_by_text("does not open an account here")).to_be_visible()
-    row = session.scalars(select(Audit).where(Audit.action == "passkey.copied")).one()
+    row = session.scalars(select(Audit).where(Audit.action == "passkey.refuse")).one()
     assert row.on_member_id == cast.members["amina"]
 
 

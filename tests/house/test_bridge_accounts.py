@@ -248,9 +248,9 @@ def test_a_password_changes_without_a_break(broker: RealBroker, fablab: Fablab, 
     assert acts == [
         ("bridge.add", "user bridge-tanger-pi-1", True),
         ("bridge.add", "user bridge-rabat-pi-1", True),
-        ("bridge.rotate", "user bridge-tanger-pi-1.2", True),
-        ("bridge.revoke", "user bridge-tanger-pi-1", True),
-        ("bridge.rotate", "user bridge-tanger-pi-1", True),
+        ("credential.add", "user bridge-tanger-pi-1.2", True),
+        ("credential.revoke", "user bridge-tanger-pi-1", True),
+        ("credential.add", "user bridge-tanger-pi-1", True),
     ]
 
 

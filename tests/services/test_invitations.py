@@ -128,7 +128,7 @@ def test_the_secret_is_kept_nowhere_and_the_audit_names_no_address(
     assert row.expires_at == NOW + timedelta(days=7)
     invitations.accept_by_secret(session, cast.actors["youssef"], secret, NOW)
     lines = session.execute(select(Audit.action, Audit.subject, Audit.detail)).all()
-    assert {"organisation.invite", "organisation.join"} <= {each.action for each in lines}
+    assert {"invitation.send", "membership.begin"} <= {each.action for each in lines}
     assert not any("@" in each.subject + each.detail for each in lines)
 
 

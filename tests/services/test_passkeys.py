@@ -119,7 +119,7 @@ def test_a_signature_of_another_key_is_refused(session: Session, cast: Cast) -> 
     key = soft()
     added(session, cast, key)
     assert passkeys.sign_in_with(session, soft(id=key.id, count=2).shown(SECOND), SECOND, PLACE, NOW) is None
-    assert not session.scalars(select(Audit).where(Audit.action == "passkey.copied")).all()
+    assert not session.scalars(select(Audit).where(Audit.action == "passkey.refuse")).all()
 
 
 def test_a_passkey_nobody_has_added_is_refused(session: Session, cast: Cast) -> None:
@@ -153,7 +153,7 @@ def test_a_counter_that_does_not_grow_tells_of_a_copy(session: Session, cast: Ca
     key.count = count
     assert passkeys.sign_in_with(session, key.shown(SECOND), SECOND, PLACE, NOW) is None
     session.commit()
-    row = session.scalars(select(Audit).where(Audit.action == "passkey.copied")).one()
+    row = session.scalars(select(Audit).where(Audit.action == "passkey.refuse")).one()
     assert (row.on_member_id, row.subject) == (cast.members["amina"], f"passkey {passkey_id}")
     assert row.detail == f"counter {count} after 5"
     key.count = 6

@@ -120,7 +120,7 @@ def test_a_manager_books_for_a_member_and_both_names_are_kept(api: Apis, session
         False,
     )
     assert api("amina").get(f"/bookings/{answer.json['id']}").json["mine"] is True
-    assert "booking.on_behalf" in session.scalars(select(Audit.action)).all()
+    assert "booking.create" in session.scalars(select(Audit.action)).all()
 
 
 def test_only_managers_of_the_lab_book_for_others(api: Apis, session: Session) -> None:
