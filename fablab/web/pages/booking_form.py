@@ -141,7 +141,9 @@ def _organisation(form: BookingForm) -> str | None:
 def _project(form: BookingForm) -> int | None:
     if not form.project:
         return None
-    if not (form.project.isascii() and form.project.isdigit() and 0 < int(form.project[:30]) < 2**63):
+    if not (
+        form.project.isascii() and form.project.isdigit() and len(form.project) < 19 and int(form.project)
+    ):
         form.refuse("project", "Please choose one of the list.")
         return None
     return int(form.project)
