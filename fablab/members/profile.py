@@ -40,8 +40,11 @@ def change_profile(
     if not may_change_member(actor, member_id, roles):
         raise DomainError(Code.NOT_ALLOWED, "Only administrators change this account.")
     changed = {name: value for name, value in changes.items() if value != getattr(member, name)}
-    if "birth_on" in changed and not may_change_birth_date(actor, member_id, member.birth_on):
-        raise DomainError(Code.NOT_ALLOWED, "Ask your lab's staff to correct your birth date.")
+    known = member.birth_on
+    if "birth_on" in changed and not may_change_birth_date(actor, member_id, known, changed["birth_on"]):
+        if actor.member_id == member_id:
+            raise DomainError(Code.NOT_ALLOWED, "Ask your lab's staff to correct your birth date.")
+        raise DomainError(Code.NOT_ALLOWED, "Only administrators remove a birth date. You may correct it.")
     if refusals := _refusals(changed, now):
         raise DomainError(Code.REFUSED, refusals[0].message, refusals)
     if not changed:
@@ -56,7 +59,7 @@ def change_profile(
         "member.change",
         f"member {member_id}",
         now,
-        ", ".join(sorted(changed)),
+        _told(changed, known),
         on_member_id=member_id,
         lab_id=acting_lab(actor),
     )
@@ -75,6 +78,15 @@ def _seen(session: Session, actor: Actor, member_id: int) -> Member:
     if member is None or not (actor.member_id == member_id or may_look_up_members(actor)):
         raise not_found("member")
     return member
+
+
+def _told(changed: Mapping[str, Any], known: date | None) -> str:
+    """What changed, for the audit, without what it was or is."""
+    found = sorted(changed)
+    if "birth_on" in changed:
+        what = "added" if known is None else "removed" if changed["birth_on"] is None else "corrected"
+        found[found.index("birth_on")] = f"birth date {what}"
+    return ", ".join(found)
 
 
 def _refusals(changed: Mapping[str, Any], now: datetime) -> list[Refusal]:

@@ -123,11 +123,14 @@ def may_change_member(actor: Actor, member_id: int, roles: Collection[tuple[str,
     return bool(actor.managed_labs) and all(role == "maker" for role, _ in roles)
 
 
-def may_change_birth_date(actor: Actor, member_id: int, known: date | None) -> bool:
-    """Oneself only as long as none is known: a minor does not come of age by typing."""
-    if actor.admin or (actor.managed_labs and actor.member_id != member_id):
-        return True
-    return actor.member_id == member_id and known is None
+def may_change_birth_date(actor: Actor, member_id: int, known: date | None, wanted: date | None) -> bool:
+    """Oneself only as long as none is known: a minor does not come of age by typing.
+
+    Managers may correct what is known of others; only admins take it away, for without one is of age.
+    """
+    if actor.admin or known is None:
+        return actor.admin or actor.member_id == member_id or bool(actor.managed_labs)
+    return wanted is not None and bool(actor.managed_labs) and actor.member_id != member_id
 
 
 def may_grant_role(actor: Actor, member_id: int, role: str, lab_id: int | None) -> bool:

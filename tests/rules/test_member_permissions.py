@@ -36,8 +36,9 @@ def may(act: object, *what: object) -> str:
         (rules.may_change_member, (SOMEBODY, [("maker", None)]), "SKA"),
         (rules.may_change_member, (SOMEBODY, []), "SKA"),
         (rules.may_change_member, (SOMEBODY, [("maker", None), ("trainer", TANGER)]), "A"),
-        (rules.may_change_birth_date, (SOMEBODY, None), "SKA"),
-        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1)), "SKA"),
+        (rules.may_change_birth_date, (SOMEBODY, None, date(2010, 1, 1)), "SKA"),
+        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), date(2011, 1, 1)), "SKA"),
+        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), None), "A"),
         (rules.may_grant_role, (SOMEBODY, "trainer", TANGER), "SA"),
         (rules.may_grant_role, (SOMEBODY, "trainer", RABAT), "KA"),
         (rules.may_grant_role, (SOMEBODY, "manager", TANGER), "A"),
@@ -64,11 +65,13 @@ def test_nobody_raises_shuts_or_vouches_for_oneself() -> None:
 
 def test_oneself_one_may_describe_but_not_come_of_age_by_typing() -> None:
     assert all(rules.may_change_member(each, each.member_id, [("maker", None)]) for each in PEOPLE)
-    assert all(rules.may_change_birth_date(each, each.member_id, None) for each in PEOPLE)
-    known = [
-        each.name for each in PEOPLE if rules.may_change_birth_date(each, each.member_id, date(2010, 1, 1))
-    ]
-    assert known == ["Admin"]
+    born = date(2010, 1, 1)
+    assert all(rules.may_change_birth_date(each, each.member_id, None, born) for each in PEOPLE)
+    for wanted in (None, date(1990, 1, 1)):
+        known = [
+            each.name for each in PEOPLE if rules.may_change_birth_date(each, each.member_id, born, wanted)
+        ]
+        assert known == ["Admin"]
 
 
 def test_a_manager_acts_for_the_only_lab() -> None:

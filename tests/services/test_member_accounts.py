@@ -146,6 +146,30 @@ def test_a_minor_does_not_come_of_age_by_typing(session: Session, cast: Cast) ->
     assert change_profile(session, cast.actors["salma"], amina, older, utc_now()) == ["birth_on"]
 
 
+def test_a_known_birth_date_is_corrected_by_managers_and_removed_by_admins_only(
+    session: Session, cast: Cast, hind: int
+) -> None:
+    for who in ("salma", "karim"):
+        nothing = refused(
+            lambda who=who: change_profile(session, cast.actors[who], hind, {"birth_on": None}, utc_now())
+        )  # type: ignore[misc]
+        assert nothing.code is Code.NOT_ALLOWED
+        assert "correct" in nothing.message
+    found = member_details(session, hind)
+    assert found is not None
+    assert found.birth_on == BORN
+    younger = {"birth_on": BORN + timedelta(days=1), "name": "Hind B"}
+    assert change_profile(session, cast.actors["karim"], hind, younger, utc_now()) == ["birth_on", "name"]
+    change_profile(session, cast.actors["admin"], hind, {"birth_on": None}, utc_now())
+    change_profile(session, cast.actors["salma"], hind, {"birth_on": BORN}, utc_now())
+    lines = session.scalars(select(Audit).where(Audit.action == "member.change").order_by(Audit.id))
+    assert [line.detail for line in lines] == [
+        "birth date corrected, name",
+        "birth date removed",
+        "birth date added",
+    ]
+
+
 def consent(session: Session, cast: Cast, who: str, member_id: int, **other: object) -> int:
     given = {"guardian_name": "Fatima", "guardian_email": None, "words": WORDS, "given_on": TODAY, **other}
     return record_consent(session, cast.actors[who], member_id, **given, now=utc_now())  # type: ignore[arg-type]
