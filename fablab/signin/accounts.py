@@ -99,7 +99,8 @@ def open_account(
 
 
 def deactivate(session: Session, actor: Actor | None, member_id: int, now: datetime) -> None:
-    """Shut an account: every session and token ends at once. ``actor`` is None for the command line."""
+    """Shut an account: every session, token and mailed link ends at once. ``actor`` is None for the command
+    line."""
     _check(session, actor, member_id)
     keep_an_admin(session, member_id)
     shut = session.scalar(
@@ -109,6 +110,7 @@ def deactivate(session: Session, actor: Actor | None, member_id: int, now: datet
         text = "This account is shut already."
         raise DomainError(Code.REFUSED, text, [Refusal("not_active", "active", text)])
     sessions.end_all(session, member_id, now, actor=actor)
+    links.void(session, member_id)
     session.execute(
         update(Token).where(Token.member_id == member_id, Token.revoked_at.is_(None)).values(revoked_at=now)
     )

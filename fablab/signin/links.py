@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, Refusal
-from fablab.signin.models import MailLink
+from fablab.members.models import Member
+from fablab.signin.models import LinkRequest, MailLink
 from fablab.signin.rules import digest
 
 WORKS_FOR = timedelta(hours=1)
@@ -105,6 +106,30 @@ def _found(row: Any) -> Taken:
 
 
 _TAKEN = (MailLink.purpose, MailLink.member_id, MailLink.email, MailLink.pending)
+
+
+def void(session: Session, member_id: int) -> None:
+    """End every unused link of a member, and what is asked for and not sent yet.
+
+    For a new password, a new address and a shut account: whoever asked before, or reads the old mailbox, has
+    nothing left. Requests go first: one that is being answered is waited for, and its link goes, too.
+    """
+    address = select(func.lower(Member.email)).where(Member.id == member_id).scalar_subquery()
+    session.execute(
+        delete(LinkRequest)
+        .where(
+            or_(
+                LinkRequest.member_id == member_id,
+                (LinkRequest.purpose == "reset") & (func.lower(LinkRequest.email) == address),
+            )
+        )
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        delete(MailLink)
+        .where(MailLink.member_id == member_id, MailLink.used_at.is_(None))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def forget_old(session: Session, now: datetime) -> int:

@@ -15,7 +15,7 @@ from fablab.members.models import Member
 from fablab.members.passwords import aside, hash_password, matches, outdated
 from fablab.members.queries import MemberView, member_by_email
 from fablab.members.rules import Actor
-from fablab.signin import sessions
+from fablab.signin import links, sessions
 from fablab.signin.queries import Credentials
 
 PASSWORD_MIN = 10
@@ -72,7 +72,10 @@ def set_password(
     *,
     keep_session: int | None = None,
 ) -> None:
-    """Set a new password; the member's sessions end, except the one with the id ``keep_session``."""
+    """Set a new password; the member's sessions end, except the one with the id ``keep_session``.
+
+    Links that were asked for before work no more: a thief's, above all.
+    """
     member = session.execute(select(Member.name, Member.email).where(Member.id == member_id)).one_or_none()
     if member is None:
         raise not_found("member")
@@ -82,6 +85,7 @@ def set_password(
     )
     audit.record(session, actor, "member.set_password", f"member {member_id}", now, on_member_id=member_id)
     sessions.end_all(session, member_id, now, but=keep_session)
+    links.void(session, member_id)
 
 
 def right(found: Credentials | None, password: str) -> bool:

@@ -103,7 +103,7 @@ def change_password(
 def confirm_address(session: Session, link: str, now: datetime) -> None:
     """Take a link of purpose 'verify' or 'address': the address is the member's, from now on.
 
-    The old address is told of a new one. Raises REFUSED when somebody else got the address meanwhile.
+    The old address is told of a new one, and no link sent there works any more. Raises REFUSED when somebody else got the address meanwhile.
     """
     taken = links.take(session, link, ("verify", "address"), now)
     member = _member(session, Member.id == taken.member_id)
@@ -115,6 +115,8 @@ def confirm_address(session: Session, link: str, now: datetime) -> None:
         return
     if _member(session, func.lower(Member.email) == same_email(taken.email)) not in (None, member):
         raise address_taken()
+    # Before the address changes: what was asked for by the old one is found by it.
+    links.void(session, member.id)
     session.execute(
         update(Member)
         .where(Member.id == member.id)

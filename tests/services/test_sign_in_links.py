@@ -16,7 +16,7 @@ from fablab.errors import Code, DomainError
 from fablab.mail.models import Mail
 from fablab.members.models import Member
 from fablab.members.passwords import hash_password, matches
-from fablab.signin import joining, links, service, sessions
+from fablab.signin import accounts, joining, links, service, sessions
 from fablab.signin.models import LinkRequest, MailLink
 from fablab.signin.rules import Lengths
 from fablab.signin.tasks import forget_what_is_over
@@ -233,3 +233,34 @@ def test_links_lead_to_the_configured_address(session: Session, cast: Cast) -> N
     asked(session, "reset", "amina@example.org")
     [filling] = session.scalars(select(Mail.filling))
     assert re.fullmatch(re.escape(BASE) + r"/reset/[\w-]{43}", filling["link"])
+
+
+def test_a_thiefs_link_to_another_address_dies_with_the_old_password(session: Session, cast: Cast) -> None:
+    amina = cast.members["amina"]
+    thiefs = asked(session, "address", "thief@example.net", member_id=amina)[-1][2]
+    service.ask_for_link(session, "address", "other@example.net", utc_now(), member_id=amina)
+    own = links.make(session, amina, "reset", "amina@example.org", utc_now())
+    service.reset_password(session, own, NEW, utc_now())
+    refused(lambda: service.confirm_address(session, thiefs, utc_now()))
+    assert session.scalar(select(func.count()).select_from(LinkRequest)) == 0, "one not sent yet goes, too"
+    assert session.scalar(select(Member.email).where(Member.id == amina)) == "amina@example.org"
+
+
+def test_a_link_to_the_old_mailbox_dies_with_the_old_address(session: Session, cast: Cast) -> None:
+    amina = cast.members["amina"]
+    to_old = asked(session, "reset", "amina@example.org")[-1][2]
+    service.ask_for_link(session, "reset", "Amina@example.org", utc_now())
+    to_new = links.make(session, amina, "address", "amina@new.example.org", utc_now())
+    service.confirm_address(session, to_new, utc_now())
+    refused(lambda: service.reset_password(session, to_old, NEW, utc_now()))
+    assert session.scalar(select(func.count()).select_from(LinkRequest)) == 0
+
+
+def test_a_shut_account_has_no_links_when_it_is_opened_again(session: Session, cast: Cast) -> None:
+    amina, youssef = cast.members["amina"], cast.members["youssef"]
+    hers = links.make(session, amina, "reset", "amina@example.org", utc_now())
+    his = links.make(session, youssef, "reset", "youssef@example.org", utc_now())
+    accounts.deactivate(session, cast.actors["admin"], amina, utc_now())
+    accounts.reactivate(session, cast.actors["admin"], amina, utc_now())
+    refused(lambda: service.reset_password(session, hers, NEW, utc_now()))
+    service.reset_password(session, his, NEW, utc_now())
