@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -105,5 +106,5 @@ def _address(name: str, address: str) -> Address:
         if not (at and local and domain):
             raise ValueError("it has no @")
         return Address(name, addr_spec=f"{local}@{domain.encode('idna').decode()}")
-    except (ValueError, IndexError, AttributeError) as error:
+    except (ValueError, IndexError, AttributeError, MessageError) as error:
         raise Unsendable(f"no mail can go to this address: {type(error).__name__}") from error

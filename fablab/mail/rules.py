@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 FILLING_MAX = 300
 LINK_MAX = 2000
@@ -25,10 +25,10 @@ class Patience:
     give_up_after: timedelta
     useful: timedelta | None
 
-    def over(self, created_at: datetime, now: datetime) -> bool:
-        """Whether it is too late to send, or to try again at ``now``."""
-        limit = self.give_up_after if self.useful is None else min(self.give_up_after, self.useful)
-        return now - created_at >= limit
+    @property
+    def lasts(self) -> timedelta:
+        """The age at which it is too late to send it, or to try again."""
+        return self.give_up_after if self.useful is None else min(self.give_up_after, self.useful)
 
 
 def wait(attempts: int) -> timedelta:
