@@ -65,15 +65,20 @@ def rotate(lab: str, name: str, broker: str) -> None:
 @bridge.command("revoke")
 @click.argument("lab")
 @click.argument("name")
-@click.argument("user")
-def revoke(lab: str, name: str, user: str) -> None:
-    """End one of a bridge's broker users (`fablab bridge list` shows them)."""
-    from fablab.telemetry.registry import revoke_credential
+@click.argument("user", required=False)
+@click.option("--all", "whole", is_flag=True, help="End every one: the bridge is gone or stolen.")
+def revoke(lab: str, name: str, user: str | None, whole: bool) -> None:
+    """End one of a bridge's broker users, or all (`fablab bridge list` shows them)."""
+    from fablab.telemetry.registry import accounts_of, revoke_credential
 
     settings = load_settings()
     with sessions() as make:
         with db.transaction(make) as session:
-            revoke_credential(session, lab, name, user, utc_now())
+            valid = [each.user for each in accounts_of(session, lab, name)]
+            if not whole and user is None:
+                raise click.ClickException(f"say which: {', '.join(valid) or 'none is valid'}; or --all")
+            for each in valid if user is None else [user]:
+                revoke_credential(session, lab, name, each, utc_now())
         _tell_broker(make, settings)
 
 

@@ -39,6 +39,9 @@ def test_bridges_that_cannot_be_are_refused(fablab: Fablab, cast: Cast) -> None:
     assert fablab("bridge", "add", "tanger", "pi-1").exit_code == 0
     refused(fablab("bridge", "add", "tanger", "pi-1"), "rotate")
     refused(fablab("bridge", "revoke", "tanger", "pi-1", "bridge-rabat-pi-1"), "no such valid broker user")
+    refused(fablab("bridge", "revoke", "tanger", "pi-1"), "say which: bridge-tanger-pi-1; or --all")
+    assert fablab("bridge", "revoke", "tanger", "pi-1", "--all").exit_code == 0
+    assert "bridge-tanger-pi-1" not in fablab("bridge", "list").stdout
 
 
 def test_a_new_bridge_gets_settings_that_it_can_read(fablab: Fablab, cast: Cast, tmp_path: Path) -> None:
@@ -243,7 +246,7 @@ def test_a_password_changes_without_a_break(broker: RealBroker, fablab: Fablab, 
     assert again == "bridge-tanger-pi-1"
     with psycopg.connect(plain(database_url)) as connection:
         acts = connection.execute(
-            "SELECT action, detail, lab_id IS NOT NULL FROM audit WHERE action LIKE 'bridge.%' ORDER BY id"
+            "SELECT action, detail, lab_id IS NOT NULL FROM audit WHERE subject LIKE 'bridge %' ORDER BY id"
         ).fetchall()
     assert acts == [
         ("bridge.add", "user bridge-tanger-pi-1", True),

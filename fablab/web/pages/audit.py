@@ -5,31 +5,38 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 
 from flask import render_template, request
+from sqlalchemy.orm import Session
 
-from fablab.clock import utc_now
+from fablab.machines.queries import labs
 from fablab.members.acts import ACTS, SUBJECTS
 from fablab.members.audit import acts
+from fablab.members.queries import member_by_email
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 
 A_PAGE = 100
 
 
+FILTERS = ("about", "by", "to", "lab", "day", "before")
+
+
 @blueprint.get("/staff/audit")
 def audit() -> str:
-    """The newest lines, filtered by what, whom (a member's number) and day."""
+    """The newest lines, filtered by subject, by whom and to whom (addresses or numbers), lab and day."""
     session, actor = reading()
-    chosen = {name: request.args.get(name, "") for name in ("about", "member", "before", "day")}
-    on = int(chosen["member"]) if _is_number(chosen["member"]) else None
-    until = _end_of(chosen["day"])
+    chosen = {name: request.args.get(name, "").strip()[:254] for name in FILTERS}
+    people = {name: _member_id(session, chosen[name]) for name in ("by", "to")}
+    unknown = [name for name, found in people.items() if chosen[name] and found is None]
     found = acts(
         session,
         actor,
         actions=SUBJECTS[chosen["about"]][1] if chosen["about"] in SUBJECTS else (),
-        on_member_id=on,
-        until=until,
+        actor_id=people["by"],
+        on_member_id=people["to"],
+        lab=chosen["lab"] or None,
+        until=_end_of(chosen["day"]),
         before=int(chosen["before"]) if _is_number(chosen["before"]) else None,
-        limit=A_PAGE + 1,
+        limit=0 if unknown else A_PAGE + 1,
     )
     return render_template(
         "audit.html",
@@ -38,8 +45,17 @@ def audit() -> str:
         subjects={value: text for value, (text, _) in SUBJECTS.items()},
         what=ACTS,
         chosen=chosen,
-        now=utc_now(),
+        labs=labs(session),
+        errors={name: ["Nobody has this address."] for name in unknown},
     )
+
+
+def _member_id(session: Session, text: str) -> int | None:
+    """The member an address or a number means."""
+    if _is_number(text):
+        return int(text)
+    member = member_by_email(session, text) if text and text.isprintable() else None
+    return None if member is None else member.id
 
 
 def _is_number(text: str) -> bool:
