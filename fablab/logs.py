@@ -38,5 +38,6 @@ def log_to_stderr() -> None:
             _structlog.dev.ConsoleRenderer() if human else _structlog.processors.JSONRenderer(),
         ],
         wrapper_class=_structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=_structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for at each line: whoever has replaced stderr since, and closed theirs, breaks no log.
+        logger_factory=lambda *_: _structlog.PrintLogger(sys.stderr),
     )

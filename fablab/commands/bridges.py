@@ -11,7 +11,6 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from fablab import db
 from fablab.clock import utc_now
 from fablab.commands.door import sessions, transaction
 from fablab.settings import Settings, load_settings
@@ -69,6 +68,7 @@ def rotate(lab: str, name: str, broker: str) -> None:
 @click.option("--all", "whole", is_flag=True, help="End every one: the bridge is gone or stolen.")
 def revoke(lab: str, name: str, user: str | None, whole: bool) -> None:
     """End one of a bridge's broker users, or all (`fablab bridge list` shows them)."""
+    from fablab import db
     from fablab.telemetry.registry import accounts_of, revoke_credential
 
     settings = load_settings()
@@ -94,6 +94,7 @@ def list_bridges() -> None:
 
 def _hand_out(lab: str, name: str, broker: str, make_account: Callable[[Session, str], str]) -> None:
     """Make a broker account with a new password, and print the bridge's settings with it."""
+    from fablab import db
     from fablab.machines.queries import machines
 
     settings = load_settings()
@@ -113,6 +114,7 @@ def _hand_out(lab: str, name: str, broker: str, make_account: Callable[[Session,
 
 def _tell_broker(make: sessionmaker[Session], settings: Settings) -> None:
     """Give the embedded broker its accounts; say what to do where it is another."""
+    from fablab import db
     from fablab.embedded.accounts import accounts_file, refresh_accounts
 
     data_dir = Path(settings.data.dir)
