@@ -333,6 +333,7 @@ def test_a_database_that_goes_away_under_load_loses_nothing_and_memory_stays_sma
         ):
             bridge.add(*readings(outbox, 3000))
             bridge.wait_committed(300)
+            at_work_mb = ingest.memory_mb()
             server.stop()
             wait_for(lambda: ingest.said("database_lost") == 1)
             held = bridge.committed
@@ -345,5 +346,5 @@ def test_a_database_that_goes_away_under_load_loses_nothing_and_memory_stays_sma
                     "AND backend_type = 'client backend'"
                 )
             bridge.wait_committed(3000, 60)
-            assert ingest.memory_mb() < 70
+            assert ingest.memory_mb() < at_work_mb + 8, "it holds what it may hold, not all that came"
         counted_once(server.url, outbox, 3000)
