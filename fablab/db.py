@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Engine, MetaData, TypeDecorator, create_engine, text
-from sqlalchemy.engine import Dialect
+import psycopg
+from sqlalchemy import DateTime, Engine, MetaData, TypeDecorator, create_engine, event, text
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from fablab.settings import Database, SettingsError
@@ -55,6 +56,8 @@ WEB_LIMITS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 def engine_options(settings: Database) -> dict[str, Any]:
     """Options of every engine in the product."""
     return {
+        # An error is logged with its statement: the addresses, names and hashes in it are nobody's business.
+        "hide_parameters": True,
         "pool_size": settings.pool_size,
         "max_overflow": settings.max_overflow,
         "pool_pre_ping": True,
@@ -66,6 +69,20 @@ def web_engine_options(settings: Database) -> dict[str, Any]:
     """Options of the engine that answers requests, as Flask-SQLAlchemy takes them."""
     options = engine_options(settings)
     return {**options, "connect_args": {"options": f"{options['connect_args']['options']} {WEB_LIMITS}"}}
+
+
+@event.listens_for(Engine, "handle_error")
+def _leave_out_values(context: ExceptionContext) -> None:
+    """PostgreSQL quotes rows in its errors ("Key (email)=(...) already exists"): keep its sentence only."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    if not isinstance(error, psycopg.Error) or not error.diag.message_primary:
+        return
+    whole, kept = str(error), error.diag.message_primary.partition(': "')[0]
+    error.args = (kept,)
+    if wrapped is not None:
+        wrapped.args = tuple(
+            each.replace(whole, kept) if isinstance(each, str) else each for each in wrapped.args
+        )
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -22,9 +22,8 @@ _MANNERS = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET t
 def leader_engine(settings: Database) -> Engine:
     """An engine that keeps no connection but the leader's."""
     options = engine_options(settings)
-    return create_engine(
-        sqlalchemy_url(settings.url), poolclass=NullPool, connect_args=options["connect_args"]
-    )
+    kept = {name: options[name] for name in ("connect_args", "hide_parameters")}
+    return create_engine(sqlalchemy_url(settings.url), poolclass=NullPool, **kept)
 
 
 class Leader:

@@ -81,12 +81,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import OperationalError
 
-    from fablab.db import sqlalchemy_url
+    from fablab.db import engine_options, sqlalchemy_url
 
     try:
         with (
             database_address(settings) as address,
-            create_engine(sqlalchemy_url(address)).connect() as database,
+            create_engine(sqlalchemy_url(address), **engine_options(settings.database)).connect() as database,
         ):
             yield from _tables(database, utc_now())
     except (OperationalError, SettingsError) as error:
