@@ -38,7 +38,11 @@ ORGANISATIONS = Unowned(
         Change(
             "EXISTS (SELECT FROM membership AS m WHERE m.organisation_id = t.id AND m.member_id = :member) "
             f"AND {NOBODY_ELSE}",
-            {"name": "'Closed organisation ' || t.id", "slug": "'closed-organisation-' || t.id"},
+            {
+                "name": "'Closed organisation ' || t.id",
+                # Nobody can found one whose slug would be this.
+                "slug": "'closed-organisation-' || t.id || '-' || left(md5(gen_random_uuid()::text), 12)",
+            },
         ),
     ),
     kept={

@@ -4,7 +4,7 @@ Conditions and values are SQL over the row, named ``t``. They may use these argu
 
 :member     the member's id
 :emails     every address the member has or had here, in lower case (text[])
-:terms      name, addresses, file and account names by which free text may mention the member (text[])
+:terms      full name and addresses by which free text may mention the member (text[])
 :now        the instant of the erasure
 :name, :address   what stands where the member's name and address were
 :before     (limits only) what was counted from before this instant has been kept long enough
@@ -106,27 +106,42 @@ class Nothing:
     why: str
 
 
-# A reason for `kept` that a law gives. Nothing here is an invoice yet; when one is, its table's columns that
-# accounting law keeps are declared with this, and the sentence is what the member reads.
-def kept_for_law(what: str, law: str, years: int) -> str:
-    return f"{what} is kept for {years} years because {law} requires it."
-
-
 Declaration = Personal | Unowned | Nothing
+
+
+def word_in(term: str, text: str) -> str:
+    """SQL: whether the term stands in the text on its own, and not as a part of another word.
+
+    ``term`` and ``text`` are SQL of texts. An escape as JSON writes it (\\n, \\u00e9) may come before.
+    """
+    literal = f"regexp_replace(lower({term}), '(\\W)', '\\\\\\1', 'g')"
+    return f"lower({text}) ~ ('{BEFORE}' || {literal} || '{AFTER}')"
+
+
+# Of an address such as not.amina@example.org.ma, amina@example.org is only a part.
+BEFORE = r"(^|[^\w.@-]|\\[nrtbf]|\\u[0-9a-f]{4})"
+AFTER = r"($|[^\w.@-]|[.@-]($|\W))"
 
 
 def mentions(text: str) -> str:
     """SQL: whether this text mentions the member."""
-    return (
-        "EXISTS (SELECT FROM unnest(CAST(:terms AS text[])) AS term "
-        f"WHERE position(lower(term) IN lower({text})) > 0)"
-    )
+    return f"EXISTS (SELECT FROM unnest(CAST(:terms AS text[])) AS term WHERE {word_in('term', text)})"
+
+
+def in_bytes(term: str) -> str:
+    """SQL: a text as `escaped` bytes have it."""
+    return f"encode(convert_to({term}, 'UTF8'), 'escape')"
+
+
+def escaped(payload: str) -> str:
+    """SQL: bytes, in whatever encoding they claim to be, as a text that can be searched."""
+    return f"encode({payload}, 'escape')"
 
 
 def mentions_in_bytes(payload: str) -> str:
-    """SQL: whether these bytes, in whatever encoding they claim to be, mention the member."""
+    """SQL: whether these bytes mention the member."""
+    found = word_in(in_bytes("term"), "bytes.said")
     return (
-        f"EXISTS (SELECT FROM (SELECT lower(encode({payload}, 'escape')) AS said OFFSET 0) AS bytes, "
-        "unnest(CAST(:terms AS text[])) AS term "
-        "WHERE position(lower(encode(convert_to(term, 'UTF8'), 'escape')) IN said) > 0)"
+        f"EXISTS (SELECT FROM (SELECT {escaped(payload)} AS said OFFSET 0) AS bytes, "
+        f"unnest(CAST(:terms AS text[])) AS term WHERE {found})"
     )

@@ -12,8 +12,11 @@ from fablab.data_rights.declarations import (
     Personal,
     Shown,
     Unowned,
+    escaped,
+    in_bytes,
     mentions,
     mentions_in_bytes,
+    word_in,
 )
 from fablab.data_rights.people import NUMBER, OWN, SELF
 
@@ -24,6 +27,17 @@ SAID_DURING_OWN_JOB = (
     "AND coalesce(j.ended_at, :now) + interval '1 hour' WHERE j.member_id = :member"
 )
 OWN_JOB = "SELECT id FROM job WHERE member_id = :member"
+# A message about a job may come this long after it. By its number anywhere; by the names of its file and
+# account only from its machine, because others' files may be called the same.
+ABOUT_OWN_JOB = (
+    "EXISTS (SELECT FROM job AS j JOIN machine AS m ON m.id = j.machine_id, "
+    f"LATERAL (SELECT {escaped('t.payload')} AS said OFFSET 0) AS bytes "
+    "WHERE j.member_id = :member AND j.started_at < t.received_at "
+    "AND j.started_at > t.received_at - interval '90 days' "
+    "AND (position(CAST(j.id AS text) IN lower(bytes.said)) > 0 "
+    "OR (position('/' || m.slug || '/' IN t.topic) > 0 "
+    f"AND ({word_in(in_bytes('j.file'), 'bytes.said')} OR {word_in(in_bytes('j.owner'), 'bytes.said')}))))"
+)
 LONG_OVER = "EXISTS (SELECT FROM booking AS b WHERE b.id = t.booking_id AND b.ends_at < :before)"
 
 BOOKING = Personal(
@@ -215,7 +229,7 @@ STATUS_CHANGE = Unowned(
     erasure=(
         Change(
             f"t.id IN ({SAID_DURING_OWN_JOB} AND c.detail IS NOT NULL "
-            f"AND (position(lower(j.file) IN lower(c.detail)) > 0 OR {mentions('c.detail')}))",
+            f"AND ({word_in('j.file', 'c.detail')} OR {mentions('c.detail')}))",
             {"detail": "NULL"},
         ),
     ),
@@ -240,7 +254,8 @@ DEAD_LETTER = Unowned(
     "Messages of machines nobody could read; they are looked into by hand and go soon.",
     erasure=(
         Change(
-            f"{mentions_in_bytes('t.payload')} OR {mentions('t.topic')} OR {mentions('t.reason')}",
+            f"{mentions_in_bytes('t.payload')} OR {mentions('t.topic')} OR {mentions('t.reason')} "
+            f"OR {ABOUT_OWN_JOB}",
             {"payload": "''", "topic": "''", "reason": "'erased with a member'"},
         ),
     ),

@@ -16,7 +16,7 @@ from fablab.data_rights.declarations import Change, Declaration, Delete, Nothing
 from fablab.data_rights.queries import Person, addresses, bookings_to_come, terms, trainings_to_come
 from fablab.data_rights.rules import erased_address, erased_name
 from fablab.members.rules import Actor
-from fablab.organisations.forgetting import forget_member
+from fablab.organisations.forgetting import forget_member, hold_organisations
 
 REASON = "account erased"
 
@@ -24,11 +24,15 @@ REASON = "account erased"
 def forget(session: Session, who: Person, now: datetime, base_url: str) -> int:
     """Make everything personal of a member go; returns how many bookings were given back.
 
+    The member's organisations are held first: whoever books in their name does that, too, before it waits
+    for the time that is given back here.
+
     1. Texts and names go from what the member did; the rows stay for the statistics.
     2. What the member still holds is given back by the usual verbs, so that others get it: bookings to come,
        places in trainings, organisations.
     3. The account's own rows go, those the verbs just wrote among them; the member's row becomes nobody's.
     """
+    hold_organisations(session, who.id)
     emails = addresses(session, who)
     arguments = {
         "member": who.id,
@@ -36,7 +40,7 @@ def forget(session: Session, who: Person, now: datetime, base_url: str) -> int:
         "now": now,
         "name": erased_name(who.id),
         "address": erased_address(who.id),
-        "terms": terms(session, who, emails),
+        "terms": terms(who, emails),
     }
     _carry_out(session, BEFORE_VERBS, arguments)
     # Without a network address: it would stand in the audit.

@@ -307,7 +307,7 @@ IDEMPOTENCY = Unowned(
     "idempotency",
     "Answers to the member's own requests, kept so that sending one again does no harm; what they say stands "
     "in the other files.",
-    erasure=(Delete(OWN), Delete(mentions("t.body"))),
+    erasure=(Delete(OWN),),
     links={"member_id": "goes with the row"},
     limits=(Limit("answers_days", "t.created_at < :before"),),
 )

@@ -18,15 +18,11 @@ from fablab.machines.models import Machine
 from fablab.members.models import Audit, Member, Role
 from fablab.organisations.models import Membership, Organisation
 from fablab.signin.models import MailLink
-from fablab.telemetry.models import DeadLetter, MachineStatus
+from fablab.telemetry.models import MachineStatus
 from fablab.usage.models import Job
 
 # A machine nobody has heard of for this long does not hold up an erasure.
 SILENT = timedelta(days=1)
-# A message about a job may come this long after it.
-LATE = timedelta(days=90)
-# Shorter words stand in too many texts that have nothing to do with the member.
-SHORTEST_TERM = 3
 
 
 @dataclass(frozen=True)
@@ -51,9 +47,24 @@ def person(session: Session, member_id: int, *, lock: bool = False) -> Person | 
 
 
 def addresses(session: Session, who: Person) -> tuple[str, ...]:
-    """Every address the member has, or asked for here, in lower case."""
-    asked = session.scalars(select(MailLink.email).where(MailLink.member_id == who.id))
-    return tuple(sorted({each.lower() for each in (who.email, *asked)}))
+    """The member's address, and others the member has confirmed here and nobody else has now; lower case.
+
+    One that was only asked for may be anybody's.
+    """
+    taken = exists().where(
+        func.lower(Member.email) == func.lower(MailLink.email),
+        Member.id != who.id,
+        Member.erased_at.is_(None),
+    )
+    confirmed = session.scalars(
+        select(MailLink.email).where(
+            MailLink.member_id == who.id,
+            MailLink.purpose == "address",
+            MailLink.used_at.is_not(None),
+            ~taken,
+        )
+    )
+    return tuple(sorted({each.lower() for each in (who.email, *confirmed)}))
 
 
 def exports_since(session: Session, member_id: int, since: datetime) -> list[datetime]:
@@ -120,6 +131,12 @@ def standing(session: Session, member_id: int, now: datetime) -> Standing:
     )
 
 
+def is_an_admin(session: Session, member_id: int) -> bool:
+    """Whether the member has that role."""
+    found = select(Role.id).where(Role.member_id == member_id, Role.role == "admin")
+    return session.scalar(found) is not None
+
+
 def bookings_to_come(session: Session, member_id: int, now: datetime) -> list[int]:
     """Bookings whose time the member still holds, in the order in which they are locked."""
     return list(
@@ -145,16 +162,12 @@ def trainings_to_come(session: Session, member_id: int, now: datetime) -> list[i
     )
 
 
-def terms(session: Session, who: Person, emails: Iterable[str]) -> list[str]:
-    """By what a text nobody could read may mention the member, also as JSON writes it.
+def terms(who: Person, emails: Iterable[str]) -> list[str]:
+    """By what a text may be known to mention the member: addresses and the full name, also as JSON has them.
 
-    Of files only those that a dead letter we still have could be about.
+    A name of one word is other people's, too.
     """
-    oldest = session.scalar(select(func.min(DeadLetter.received_at)))
-    files: set[str] = set()
-    if oldest is not None:
-        named = select(Job.file, Job.owner).where(Job.member_id == who.id, Job.started_at > oldest - LATE)
-        files = {each for row in session.execute(named.distinct()) for each in row if each}
-    found = {who.name, *emails, *files}
-    found |= {json.dumps(each)[1:-1] for each in found}
-    return sorted(each for each in found if len(each) >= SHORTEST_TERM)
+    found = {*emails}
+    if len(who.name.split()) > 1:
+        found.add(who.name)
+    return sorted(found | {json.dumps(each)[1:-1] for each in found})

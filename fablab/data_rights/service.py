@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from fablab.data_rights.erasure import forget
 from fablab.data_rights.export import Whom, write_archive
-from fablab.data_rights.queries import Person, addresses, exports_since, person, standing
+from fablab.data_rights.queries import Person, addresses, exports_since, is_an_admin, person, standing
 from fablab.data_rights.rules import export_wait, hindrances, may_erase, may_export
 from fablab.errors import Code, DomainError, Refusal, not_found
 from fablab.mail.service import Recipient, queue
 from fablab.members import audit
+from fablab.members.roles import keep_an_admin
 from fablab.members.rules import Actor
 
 
@@ -58,28 +59,43 @@ def check_erasure(session: Session, actor: Actor, now: datetime) -> list[Refusal
     return hindrances(standing(session, actor.member_id, now))
 
 
-def erase(session: Session, actor: Actor | None, member_id: int, now: datetime, base_url: str) -> Erased:
+def erase(
+    session: Session,
+    actor: Actor | None,
+    member_id: int,
+    now: datetime,
+    base_url: str,
+    *,
+    goodbye: bool = True,
+) -> Erased:
     """Erase a member: everything personal goes, figures stay. Whoever calls has made sure who asks.
 
     1. Nothing is done while the member's work runs or others depend on the account (REFUSED, every reason).
     2. See `erasure.forget`.
-    3. The former address is told, by a mail that is itself forgotten once sent.
+    3. The former address is told, by a mail that is itself forgotten once sent; not where mails have no way
+       out (``goodbye``), because that one would stay for ever.
 
     Erasing again changes nothing. ``actor`` is None for the command line. Raises NOT_FOUND and REFUSED.
     """
     if actor is not None and not may_erase(actor, member_id):
         raise not_found("member")
+    if person(session, member_id) is None:
+        raise not_found("member")
+    if refusals := hindrances(standing(session, member_id, now)):
+        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+    if is_an_admin(session, member_id):
+        # Before the member's own row: of two who go at once, one waits here and is then the last.
+        keep_an_admin(session, member_id)
     who = person(session, member_id, lock=True)
     if who is None:
         raise not_found("member")
     if who.erased_at is not None:
         return Erased(who.id, who.erased_at, 0)
-    if refusals := hindrances(standing(session, member_id, now)):
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
     cancelled = forget(session, who, now, base_url)
     by = None if actor is None else Actor(actor.member_id, "")
     audit.record(session, by, "data.erase", f"member {member_id}", now, on_member_id=member_id)
-    _say_goodbye(session, who, now)
+    if goodbye:
+        _say_goodbye(session, who, now)
     return Erased(who.id, now, cancelled)
 
 

@@ -1,28 +1,22 @@
-"""What becomes of organisations and projects when a member's data is erased."""
+"""What becomes of organisations when a member's data is erased. What names the member in them goes with the
+rest of what does: fablab.data_rights.belonging."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from fablab.members.models import Member
 from fablab.members.rules import Actor
-from fablab.organisations.models import Invitation, Membership, Organisation, Project
-from fablab.organisations.service import end, record
+from fablab.organisations.models import Membership, Organisation
+from fablab.organisations.service import end, record, withdraw_sent
 
 
-def forget_member(session: Session, actor: Actor | None, member_id: int, now: datetime) -> None:
-    """Take a member out of every organisation, and forget what names them.
-
-    1. Where they were the only owner, whoever belongs longest becomes one.
-    2. Where nobody else belongs, the organisation is closed; one of the kind "individual" loses its name.
-    3. Invitations to their address go, and the names of their own projects.
-
-    Call it while the member's row still holds the address.
-    """
-    theirs = session.scalars(
+def hold_organisations(session: Session, member_id: int) -> Sequence[Organisation]:
+    """Lock every organisation a member belongs to until the transaction ends, in one order by everybody."""
+    return session.scalars(
         select(Organisation)
         .join(Membership, Membership.organisation_id == Organisation.id)
         .where(Membership.member_id == member_id)
@@ -30,17 +24,20 @@ def forget_member(session: Session, actor: Actor | None, member_id: int, now: da
         .with_for_update(of=Organisation, key_share=True)
         .execution_options(populate_existing=True)
     ).all()
+
+
+def forget_member(session: Session, actor: Actor | None, member_id: int, now: datetime) -> None:
+    """Take a member out of every organisation.
+
+    Where they were the only owner, whoever belongs longest becomes one; where nobody else belongs, the
+    organisation is closed. Invitations they sent and nobody answered are withdrawn.
+    """
+    theirs = hold_organisations(session, member_id)
     session.execute(delete(Membership).where(Membership.member_id == member_id))
     for organisation in theirs:
+        withdraw_sent(session, organisation.id, member_id, now)
         record(session, actor, "membership.leave", organisation.id, now, "erased", on_member=member_id)
         _pass_on(session, actor, organisation, now)
-    address = select(func.lower(Member.email)).where(Member.id == member_id).scalar_subquery()
-    session.execute(delete(Invitation).where(func.lower(Invitation.email) == address))
-    session.execute(
-        update(Project)
-        .where(Project.member_id == member_id, Project.organisation_id.is_(None))
-        .values(name="–", closed_at=func.coalesce(Project.closed_at, now))
-    )
 
 
 def _pass_on(session: Session, actor: Actor | None, organisation: Organisation, now: datetime) -> None:
@@ -54,9 +51,6 @@ def _pass_on(session: Session, actor: Actor | None, organisation: Organisation, 
         if organisation.closed_at is None:
             end(session, organisation, now)
             record(session, actor, "organisation.close", organisation.id, now, "nobody left")
-        if organisation.kind == "individual":
-            organisation.name = organisation.slug = f"organisation-{organisation.id}"
-            session.flush()
     elif not left.owner:
         session.execute(
             update(Membership)

@@ -20,8 +20,10 @@ from fablab.members.queries import member_by_email
 from fablab.members.rules import Actor
 from fablab.organisations.models import Invitation, Membership, Organisation
 from fablab.organisations.queries import InvitationView, invitation_views
-from fablab.organisations.rules import INVITATION_LASTS, INVITATIONS_A_DAY, may_invite
+from fablab.organisations.rules import AGAIN_AFTER, INVITATION_LASTS, INVITATIONS_A_DAY, may_invite, may_join
 from fablab.organisations.service import locked, not_allowed, record, refuse
+from fablab.signin import limits
+from fablab.signin.rules import email_trouble, mail_key
 
 PATH = "/invitations"
 
@@ -36,12 +38,16 @@ def invite(
     base_url: str,
     owner: bool = False,
 ) -> InvitationView:
-    """Invite whoever has this address, by mail. An earlier invitation to it ends and its link with it."""
+    """Invite whoever has this address, by mail. An earlier invitation to it ends and its link with it.
+
+    Raises TOO_MANY when the address got as many mails as strangers can make us send, from whomever.
+    """
     organisation, place = locked(session, actor, slug)
     if not may_invite(actor, place):
         raise not_allowed("Only its owners may invite.")
     email = email.strip()
     refuse(_refusals(session, actor, organisation, email, now))
+    limits.attempt(session, [mail_key(email)], now)
     same = func.lower(Invitation.email) == email.lower()
     session.execute(
         update(Invitation)
@@ -151,7 +157,7 @@ def _accept(session: Session, actor: Actor, found: InvitationView, now: datetime
 
 
 def obstacles(session: Session, actor: Actor, found: InvitationView) -> list[Refusal]:
-    """Why the actor cannot accept: another address, or one not confirmed yet."""
+    """Why the actor cannot accept: another address, one not confirmed yet, or an operator."""
     email, verified_at = session.execute(
         select(Member.email, Member.email_verified_at).where(Member.id == actor.member_id)
     ).one()
@@ -161,6 +167,9 @@ def obstacles(session: Session, actor: Actor, found: InvitationView) -> list[Ref
     if verified_at is None:
         text = "Please confirm your e-mail address first, by the link in the mail we sent you."
         return [Refusal("address_not_confirmed", "email", text)]
+    if not may_join(actor):
+        text = "Operators look at the network and change nothing in it. Join with another account."
+        return [Refusal("operator", "organisation", text)]
     return []
 
 
@@ -181,10 +190,8 @@ def _own(session: Session, actor: Actor, invitation_id: int, now: datetime) -> I
 def _refusals(
     session: Session, actor: Actor, organisation: Organisation, email: str, now: datetime
 ) -> list[Refusal]:
-    local, _, domain = email.rpartition("@")
-    plain = email.isprintable() and not any(letter.isspace() for letter in email)
-    if not (local and "." in domain and plain and len(email) <= 254):
-        return [Refusal("invalid", "email", "That is not an e-mail address.")]
+    if trouble := email_trouble(email):
+        return [Refusal("invalid", "email", trouble)]
     belongs = session.scalar(
         select(Membership.member_id)
         .join(Member, Member.id == Membership.member_id)
@@ -192,13 +199,24 @@ def _refusals(
     )
     if belongs is not None:
         return [Refusal("already_member", "email", "They belong to the organisation already.")]
+    waits = session.scalar(
+        select(func.count()).where(
+            Invitation.organisation_id == organisation.id,
+            func.lower(Invitation.email) == email.lower(),
+            Invitation.created_at > now - AGAIN_AFTER,
+            *_OPEN,
+        )
+    )
+    if waits:
+        text = "We wrote to this address within the last day. Wait for an answer, or invite again tomorrow."
+        return [Refusal("already_invited", "email", text)]
     sent = session.scalar(
         select(func.count()).where(
             Invitation.invited_by_id == actor.member_id, Invitation.created_at > now - timedelta(days=1)
         )
     )
     if (sent or 0) >= INVITATIONS_A_DAY:
-        text = f"That were {INVITATIONS_A_DAY} invitations within a day. Please go on tomorrow."
+        text = f"Those were {INVITATIONS_A_DAY} invitations within a day. Please go on tomorrow."
         return [Refusal("too_many", "email", text)]
     return []
 

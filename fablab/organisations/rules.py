@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fablab.errors import Refusal
-from fablab.members.rules import Actor
+from fablab.members.rules import Actor, may_book_somewhere
 
 PERIODS = ("week", "month")
 INVITATION_LASTS = timedelta(days=7)
+# Until then the earlier one is waited for.
+AGAIN_AFTER = timedelta(days=1)
 # Every invitation is a mail in the network's name to whatever address somebody typed.
 INVITATIONS_A_DAY = 200
 # Open organisations one member may own: more looks like a machine at work.
@@ -31,8 +33,8 @@ OUTSIDE = Standing()
 
 
 def may_found(actor: Actor) -> bool:
-    """Everyone with an account, except operators, who only read (unless they are makers too)."""
-    return not actor.operator or actor.maker or actor.admin
+    """Whoever books somewhere. Operators only read (unless they are makers too)."""
+    return may_book_somewhere(actor)
 
 
 def may_see_organisation(actor: Actor, standing: Standing) -> bool:
@@ -50,29 +52,34 @@ def may_see_what_was_done(actor: Actor, standing: Standing) -> bool:
     return standing.owner or may_see_every_organisation(actor)
 
 
+def may_join(actor: Actor) -> bool:
+    """Accept an invitation: who may found organisations may belong to them."""
+    return may_found(actor)
+
+
 def may_invite(actor: Actor, standing: Standing) -> bool:
     """Invite and withdraw invitations: its owners; admins, when no owner is left to help."""
-    return standing.owner or actor.admin
+    return _acts_as_owner(actor, standing)
 
 
 def may_remove(actor: Actor, standing: Standing, member_id: int) -> bool:
     """Remove a member: owners and admins; anybody may leave."""
-    return standing.owner or actor.admin or (standing.member and actor.member_id == member_id)
+    return _acts_as_owner(actor, standing) or (standing.member and actor.member_id == member_id)
 
 
 def may_appoint_owners(actor: Actor, standing: Standing) -> bool:
     """Make a member an owner, or an owner a member: owners and admins."""
-    return standing.owner or actor.admin
+    return _acts_as_owner(actor, standing)
 
 
 def may_rename(actor: Actor, standing: Standing) -> bool:
     """Give it another name: owners and admins."""
-    return standing.owner or actor.admin
+    return _acts_as_owner(actor, standing)
 
 
 def may_close(actor: Actor, standing: Standing) -> bool:
     """Close it: owners and admins."""
-    return standing.owner or actor.admin
+    return _acts_as_owner(actor, standing)
 
 
 def may_set_terms(actor: Actor) -> bool:
@@ -92,9 +99,16 @@ def may_see_project(actor: Actor, member_id: int, standing: Standing) -> bool:
 
 def may_change_project(actor: Actor, member_id: int, standing: Standing, of_organisation: bool) -> bool:
     """One's own; an organisation's: who made it, while they belong to it, and its owners; admins."""
+    if not may_have_projects(actor):
+        return False
     if of_organisation:
-        return actor.admin or standing.owner or (standing.member and actor.member_id == member_id)
+        return _acts_as_owner(actor, standing) or (standing.member and actor.member_id == member_id)
     return actor.admin or actor.member_id == member_id
+
+
+def _acts_as_owner(actor: Actor, standing: Standing) -> bool:
+    """An owner who became an operator since only looks."""
+    return actor.admin or (standing.owner and may_found(actor))
 
 
 def name_refusals(name: str, field: str = "name") -> list[Refusal]:

@@ -108,6 +108,7 @@ def remove(session: Session, actor: Actor, slug: str, member_id: int, now: datet
     """Take a member out, or leave.
 
     What they booked in its name stays as it was, also what is still to come: its owners see it and decide.
+    Invitations they sent are over: otherwise one to a second account of theirs would let them in again.
     """
     organisation, place = locked(session, actor, slug, also_closed=True)
     if not may_remove(actor, place, member_id):
@@ -122,6 +123,7 @@ def remove(session: Session, actor: Actor, slug: str, member_id: int, now: datet
             Membership.organisation_id == organisation.id, Membership.member_id == member_id
         )
     )
+    withdraw_sent(session, organisation.id, member_id, now)
     act = "membership.leave" if member_id == actor.member_id else "membership.remove"
     record(session, actor, act, organisation.id, now, on_member=member_id)
 
@@ -143,6 +145,8 @@ def appoint(session: Session, actor: Actor, slug: str, member_id: int, owner: bo
         .where(Membership.organisation_id == organisation.id, Membership.member_id == member_id)
         .values(owner=owner)
     )
+    if not owner:
+        withdraw_sent(session, organisation.id, member_id, now)
     act = "membership.appoint" if owner else "membership.dismiss"
     record(session, actor, act, organisation.id, now, on_member=member_id)
 
@@ -225,6 +229,20 @@ def refuse(refusals: list[Refusal]) -> None:
     """Raise what the rules found, if they found anything."""
     if refusals:
         raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+
+
+def withdraw_sent(session: Session, organisation_id: int, member_id: int, now: datetime) -> None:
+    """End the open invitations of a member who may invite no more: one may be to an account of their own."""
+    session.execute(
+        update(Invitation)
+        .where(
+            Invitation.organisation_id == organisation_id,
+            Invitation.invited_by_id == member_id,
+            Invitation.accepted_at.is_(None),
+            Invitation.withdrawn_at.is_(None),
+        )
+        .values(withdrawn_at=now)
+    )
 
 
 def end(session: Session, organisation: Organisation, now: datetime) -> None:

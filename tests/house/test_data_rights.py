@@ -10,11 +10,12 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 import fablab.models  # noqa: F401  (every table must be known)
 from fablab.data_rights.catalogue import CATALOGUE, SHEETS
-from fablab.data_rights.declarations import Change, Delete, Nothing, Personal, Unowned, kept_for_law
+from fablab.data_rights.declarations import Change, Delete, Nothing, Personal, Unowned
 from fablab.data_rights.export import columns
 from fablab.data_rights.words import FILES
 from fablab.db import Base
 from fablab.settings import Retention
+from fablab.web.pages.my_data import KEPT
 
 WHERE = "say so in fablab/data_rights (catalogue.py names the files)"
 DECLARED = {each.table: each for each in CATALOGUE}
@@ -118,14 +119,13 @@ def test_every_setting_of_retention_is_used() -> None:
     assert used == {field.name for field in fields(Retention)}
 
 
+def test_the_page_names_every_setting_of_retention_once() -> None:
+    named = [setting for _, setting, _ in KEPT]
+    assert sorted(named) == sorted(field.name for field in fields(Retention))
+
+
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.sheet)
 def test_every_file_of_an_export_is_explained_and_holds_no_secret(sheet: Personal) -> None:
     assert set(FILES[sheet.sheet]) == {"en", "fr", "ar"}
     shown = {key for key, _ in columns(sheet)}
     assert not shown & {"digest", "password_hash", "secret", "public_key", "credential_id", "pending", "key"}
-
-
-def test_what_a_law_keeps_says_which() -> None:
-    """No table needs it yet: nothing is invoiced. The first that does has the sentence ready."""
-    said = kept_for_law("The invoice", "the commercial code (law 15-95)", 10)
-    assert said == "The invoice is kept for 10 years because the commercial code (law 15-95) requires it."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -34,9 +34,11 @@ def club(sessions: sessionmaker[Session], cast: Cast) -> str:
         return service.found(session, cast.actors["amina"], "Club", "school_club", catalogue(), NOW).slug
 
 
-def invite(session: Session, cast: Cast, club: str, email: str, owner: bool = False) -> str:
+def invite(
+    session: Session, cast: Cast, club: str, email: str, owner: bool = False, at: datetime = NOW
+) -> str:
     """Invite as Amina, and read the secret from the mail as its reader would."""
-    invitations.invite(session, cast.actors["amina"], club, email, NOW, base_url=BASE, owner=owner)
+    invitations.invite(session, cast.actors["amina"], club, email, at, base_url=BASE, owner=owner)
     link: str = session.scalars(select(Mail.filling).order_by(Mail.id.desc())).first()["link"]  # type: ignore[index]
     assert link.startswith(f"{BASE}/invitations/")
     return link.rpartition("/")[2]
@@ -44,7 +46,18 @@ def invite(session: Session, cast: Cast, club: str, email: str, owner: bool = Fa
 
 @pytest.mark.parametrize(
     "email",
-    ["", "nobody", "a@b", "a b@example.org", "a@example.org\nb@example.org", f"{'a' * 250}@example.org"],
+    [
+        "",
+        "nobody",
+        "a@b",
+        "a b@example.org",
+        "a@example.org\nb@example.org",
+        f"{'a' * 250}@example.org",
+        ",a@example.org",
+        "<a@example.org>",
+        "a@b.example.org,c@example.org",
+        "a@\ud800.org",
+    ],
 )
 def test_what_is_no_address_is_refused(session: Session, cast: Cast, club: str, email: str) -> None:
     with pytest.raises(DomainError) as refused:
@@ -163,7 +176,7 @@ def test_an_address_must_be_confirmed_first(session: Session, cast: Cast, club: 
 
 def test_inviting_again_ends_the_earlier_link(session: Session, cast: Cast, club: str) -> None:
     first = invite(session, cast, club, "youssef@example.org")
-    second = invite(session, cast, club, "Youssef@Example.org", owner=True)
+    second = invite(session, cast, club, "Youssef@Example.org", owner=True, at=NOW + timedelta(days=1))
     organisation_id = session.scalars(select(Membership.organisation_id)).one()
     assert [each.owner for each in open_invitations(session, organisation_id, NOW)] == [True]
     with pytest.raises(DomainError) as refused:
@@ -171,6 +184,59 @@ def test_inviting_again_ends_the_earlier_link(session: Session, cast: Cast, club
     assert refused.value.code is Code.NOT_FOUND
     invitations.accept_by_secret(session, cast.actors["youssef"], second, NOW)
     assert [each.owner for each in memberships(session, cast.members["youssef"])] == [True]
+
+
+def test_an_address_that_was_just_written_to_is_left_alone(session: Session, cast: Cast, club: str) -> None:
+    invite(session, cast, club, "youssef@example.org")
+    with pytest.raises(DomainError) as refused:
+        invite(session, cast, club, "YOUSSEF@example.org", at=NOW + timedelta(hours=23))
+    assert [(each.code, each.field) for each in refused.value.refusals] == [("already_invited", "email")]
+    assert session.scalar(select(func.count()).select_from(Mail)) == 1
+
+
+def test_many_clubs_together_do_not_flood_one_address(session: Session, cast: Cast, club: str) -> None:
+    """Neither does one that takes each invitation back before the next."""
+    amina, said = cast.actors["amina"], []
+    for number in range(6):
+        slug = service.found(session, amina, f"Club {number}", "association", catalogue(), NOW).slug
+        try:
+            made = invitations.invite(session, amina, slug, "victim@example.org", NOW, base_url=BASE)
+            invitations.withdraw(session, amina, slug, made.id, NOW)
+        except DomainError as error:
+            said.append(error.code)
+    assert said == [Code.TOO_MANY] * 3
+    assert session.scalar(select(func.count()).select_from(Mail)) == 3
+
+
+def test_an_operator_joins_nothing_and_owns_nothing(session: Session, cast: Cast, club: str) -> None:
+    """Also one who was an owner before: operators look and change nothing. Leaving stays possible."""
+    nadia = cast.actors["nadia"]
+    assert not nadia.maker
+    secret = invite(session, cast, club, "nadia@example.org", owner=True)
+    invitation_id = session.scalars(select(Invitation.id)).one()
+    for accepting in (
+        lambda: invitations.accept_by_secret(session, nadia, secret, NOW),
+        lambda: invitations.accept(session, nadia, invitation_id, NOW),
+    ):
+        with pytest.raises(DomainError) as refused:
+            accepting()
+        assert [each.code for each in refused.value.refusals] == ["operator"]
+    assert memberships(session, nadia.member_id) == []
+    organisation_id = session.scalars(select(Membership.organisation_id)).one()
+    session.add(Membership(organisation_id=organisation_id, member_id=nadia.member_id, owner=True, since=NOW))
+    session.flush()
+    for act in (
+        lambda: invitations.invite(session, nadia, club, "x@example.org", NOW, base_url=BASE),
+        lambda: invitations.withdraw(session, nadia, club, invitation_id, NOW),
+        lambda: service.rename(session, nadia, club, "Other", NOW),
+        lambda: service.close(session, nadia, club, NOW),
+        lambda: service.appoint(session, nadia, club, cast.members["amina"], False, NOW),
+        lambda: service.remove(session, nadia, club, cast.members["amina"], NOW),
+    ):
+        with pytest.raises(DomainError) as refused:
+            act()
+        assert refused.value.code is Code.NOT_ALLOWED
+    service.remove(session, nadia, club, nadia.member_id, NOW)
 
 
 def test_one_taken_back_declined_or_of_a_closed_organisation_is_over(

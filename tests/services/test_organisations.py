@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -16,8 +17,8 @@ from fablab.members.rules import Actor
 from fablab.organisations import service
 from fablab.organisations.catalogue import catalogue
 from fablab.organisations.forgetting import forget_member
-from fablab.organisations.models import Invitation, Membership, Organisation, Project
-from fablab.organisations.projects import begin_project
+from fablab.organisations.invitations import invite
+from fablab.organisations.models import Invitation, Membership, Organisation
 from fablab.organisations.queries import (
     memberships,
     organisation_by_slug,
@@ -315,15 +316,42 @@ def test_the_network_is_searched_by_name_kind_and_category(session: Session, cas
 def test_an_erased_member_leaves_and_owners_are_found(session: Session, cast: Cast, club: str) -> None:
     amina, youssef = cast.members["amina"], cast.members["youssef"]
     alone = service.found(session, cast.actors["amina"], "Amina B.", "individual", WORDS, utc_now())
-    own = begin_project(session, cast.actors["amina"], "Mine", "design", None, WORDS, utc_now())
-    theirs = begin_project(
-        session, cast.actors["amina"], "Robot", "design", None, WORDS, utc_now(), organisation=club
-    )
     forget_member(session, None, amina, utc_now())
     assert memberships(session, amina, closed=True) == []
     assert [(each.slug, each.owner) for each in memberships(session, youssef)] == [(club, True)]
-    row = session.get_one(Organisation, alone.id, populate_existing=True)
-    assert row.closed_at is not None
-    assert "amina" not in (row.name + row.slug).lower()
-    assert session.get_one(Project, own.id, populate_existing=True).name == "–"
-    assert session.get_one(Project, theirs.id, populate_existing=True).name == "Robot"
+    assert session.get_one(Organisation, alone.id, populate_existing=True).closed_at is not None
+
+
+def whoever_leaves(session: Session, cast: Cast, club: str) -> None:
+    service.remove(session, cast.actors["youssef"], club, cast.members["youssef"], utc_now())
+
+
+def whoever_is_removed(session: Session, cast: Cast, club: str) -> None:
+    service.remove(session, cast.actors["amina"], club, cast.members["youssef"], utc_now())
+
+
+def whoever_is_dismissed(session: Session, cast: Cast, club: str) -> None:
+    service.appoint(session, cast.actors["amina"], club, cast.members["youssef"], False, utc_now())
+
+
+def whoever_is_erased(session: Session, cast: Cast, club: str) -> None:
+    forget_member(session, None, cast.members["youssef"], utc_now())
+
+
+@pytest.mark.parametrize(
+    "end",
+    [whoever_leaves, whoever_is_removed, whoever_is_dismissed, whoever_is_erased],
+    ids=lambda end: end.__name__,
+)
+def test_invitations_end_with_the_right_to_invite(
+    session: Session, cast: Cast, club: str, end: Callable[[Session, Cast, str], None]
+) -> None:
+    """Otherwise a removed owner comes back by one sent to a second account."""
+    service.appoint(session, cast.actors["amina"], club, cast.members["youssef"], True, utc_now())
+    for who in ("youssef", "amina"):
+        invite(
+            session, cast.actors[who], club, f"second-{who}@example.org", utc_now(), base_url="https://x.org"
+        )
+    end(session, cast, club)
+    open_ = select(Invitation.email).where(Invitation.withdrawn_at.is_(None))
+    assert session.scalars(open_).all() == ["second-amina@example.org"]

@@ -126,6 +126,7 @@ def _account(session: Session, year: Year, cast: Cast, now: datetime) -> None:
                 email=f"{MARK}.other@example.org",
                 created_at=now,
                 expires_at=now + HOUR,
+                used_at=now,
             ),
             MailLink(
                 purpose="join",
@@ -437,7 +438,7 @@ def _mentions(session: Session, year: Year, cast: Cast, now: datetime) -> None:
                 key="for-amina",
                 digest="0" * 64,
                 status=201,
-                body=json.dumps({"member": {"name": NAME}}),
+                body=json.dumps({"member": {"name": f"{OTHERS} name"}}),
                 created_at=now,
             ),
             Mail(

@@ -56,8 +56,14 @@ def accept_invitation(secret: str) -> Response:
 def accept_own_invitation(invitation_id: int) -> Response:
     """Join by an invitation to one's own confirmed address."""
     _, actor = reading()
-    with writing() as session:
-        found = invitations.accept(session, actor, invitation_id, utc_now())
+    try:
+        with writing() as session:
+            found = invitations.accept(session, actor, invitation_id, utc_now())
+    except DomainError as error:
+        if error.code is not Code.REFUSED:
+            raise
+        flash(error.message, "error")
+        return redirect(url_for("pages.my_organisations"), 303)
     return _joined(found)
 
 

@@ -29,6 +29,8 @@ def invite(slug: str) -> Response | tuple[str, int]:
                 session, actor, slug, email, utc_now(), base_url=settings().web.base_url, owner=owner
             )
     except DomainError as error:
+        if error.code is Code.TOO_MANY:
+            return people_page(slug, email, owner, {"email": [error.message]}), 429
         if error.code is not Code.REFUSED:
             raise
         return people_page(slug, email, owner, by_field(error, organisation="email")), 422
