@@ -36,6 +36,8 @@ check_retain_source true
 message_size_limit 262144
 
 listener {port}{address}
+# A client is its user, whatever it calls itself: nobody can take the place of another, or its queue.
+use_username_as_clientid true
 {tls}"""
 # Whom Mosquitto becomes when root starts it; the files must be theirs.
 _SERVICE_USER = "mosquitto"

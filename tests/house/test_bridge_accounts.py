@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import psycopg
@@ -21,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from fablab.embedded.process import birth_options
 from fablab.telemetry.broker_tls import BROKER_DAYS, papers
+from firmware_bridge import publisher
 from firmware_bridge import settings as bridge_settings
 from tests.fixtures_cast import Cast
 from tests.support.bridges import wait_for
@@ -111,8 +113,12 @@ class RealBroker:
         self.passwords[user] = password.partition("@")[0]
         return user, self.passwords[user]
 
-    def client(self, user: str, password: str | None = None) -> "Client":
-        return Client(self.port, self.out / "tls" / "ca.pem", user, password or self.passwords.get(user, ""))
+    def client(
+        self, user: str, password: str | None = None, client_id: str = "", kept: bool = False
+    ) -> "Client":
+        """A client that has connected, or was refused; ``kept``: its session is to outlive the connection."""
+        password = password or self.passwords.get(user, "")
+        return Client(self.port, self.out / "tls" / "ca.pem", user, password, client_id, kept)
 
 
 @pytest.fixture
@@ -133,16 +139,22 @@ def broker(fablab: Fablab, cast: Cast, tmp_path: Path) -> Iterator[RealBroker]:
 class Client:
     """A client of the broker that remembers what it got."""
 
-    def __init__(self, port: int, authority: Path, user: str, password: str) -> None:
+    def __init__(
+        self, port: int, authority: Path, user: str, password: str, client_id: str, kept: bool
+    ) -> None:
         self.got: list[str] = []
         self.refused = self.answered = self.lost = False
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self.subscriptions = 0
+        self.client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id, clean_session=not kept, protocol=mqtt.MQTTv311
+        )
         self.client.tls_set(ca_certs=str(authority))
         if user:
             self.client.username_pw_set(user, password)
         self.client.on_message = lambda *call: self.got.append(call[2].topic)
         self.client.on_connect = self._connected
         self.client.on_disconnect = self._disconnected
+        self.client.on_subscribe = self._subscribed
         self.client.connect("127.0.0.1", port)
         self._turn(lambda: self.answered)
 
@@ -152,14 +164,24 @@ class Client:
     def _disconnected(self, *_: object) -> None:
         self.lost = True
 
+    def _subscribed(self, *_: object) -> None:
+        self.subscriptions += 1
+
     def is_cut_off(self) -> bool:
         """Whether the broker ends the connection."""
         self._turn(lambda: self.lost)
         return self.lost
 
     def subscribe(self, topic: str) -> None:
+        """Ask for a topic; ends when the broker has answered, be it with a refusal."""
+        before = self.subscriptions
         self.client.subscribe(topic, 1)
-        self._turn(lambda: False, 0.2)
+        self._turn(lambda: self.subscriptions > before or self.lost)
+        assert self.subscriptions > before or self.refused
+
+    def leave(self) -> None:
+        """Go without a good-bye, as a computer that loses its current."""
+        self.client.socket().close()  # type: ignore[union-attr]
 
     def publish(self, topic: str) -> None:
         sent = self.client.publish(topic, b"{}", 1)
@@ -345,3 +367,71 @@ def test_the_real_broker_gives_bridges_their_own_lab_only(broker: RealBroker) ->
     server.publish("fablab/1/server/presence")
     assert tanger.receives("fablab/1/tanger/tanger-prusa-1/command", "fablab/1/server/presence")
     assert {topic.split("/")[2] for topic in tanger.got} == {"tanger", "server"}
+
+
+SERVER, TANGER, RABAT = "server", "bridge-tanger-pi-1", "bridge-rabat-pi-1"
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+@pytest.mark.parametrize(
+    ("user", "client_id", "writer", "topic"),
+    [
+        (SERVER, "fablab-ingest", RABAT, "fablab/1/rabat/rabat-prusa-1/{}"),
+        (RABAT, "fablab-bridge-rabat-pi-1", SERVER, "fablab/1/rabat/{}/command"),
+    ],
+)
+def test_nobody_takes_another_s_session(
+    broker: RealBroker, user: str, client_id: str, writer: str, topic: str, password: str | None
+) -> None:
+    """Neither while it is connected nor the queue it has while it is away."""
+
+    def intrude() -> None:
+        for name in (client_id, user):
+            for kept in (True, False):
+                broker.client(TANGER, password, client_id=name, kept=kept)
+
+    names = ("status", "event", "reading")
+    at_work, other = broker.client(user, client_id=client_id, kept=True), broker.client(writer)
+    for name in names:
+        at_work.subscribe(topic.format(name))
+    intrude()
+    other.publish(topic.format("status"))
+    assert at_work.receives(topic.format("status"), topic.format("status"))
+    assert not at_work.lost
+    at_work.leave()
+    other.publish(topic.format("event"))
+    intrude()
+    back = broker.client(user, client_id=client_id, kept=True)
+    other.publish(topic.format("reading"))
+    assert back.receives(topic.format("event"), topic.format("reading")), "its queue was thrown away"
+
+
+def test_a_check_beside_the_bridge_at_work_is_no_failure(
+    broker: RealBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mosquitto knows one client a user, so the bridge takes its place back, perhaps before the answer."""
+    authority = (broker.out / "tls" / "ca.pem").read_text()
+
+    def check(password: str) -> tuple[bool, str]:
+        file = tmp_path / "bridge.toml"
+        file.write_text(
+            'lab = "tanger"\nname = "pi-1"\n[[machine]]\nslug = "tanger-prusa-1"\ndriver = "simulated"\n'
+            f'[broker]\nurl = "mqtts://{TANGER}:{password}@127.0.0.1:{broker.port}"\n'
+            f'ca = """\n{authority}"""\n'
+        )
+        return publisher.probe(bridge_settings.load(file))
+
+    assert check(broker.passwords[TANGER]) == (True, "connected")
+    taken_back: list[Client] = []
+    subscribe = mqtt.Client.subscribe
+
+    def first_the_bridge(client: mqtt.Client, *given: Any, **more: Any) -> Any:
+        if not taken_back:
+            taken_back.append(broker.client(TANGER))
+        return subscribe(client, *given, **more)
+
+    monkeypatch.setattr(mqtt.Client, "subscribe", first_the_bridge)
+    assert check(broker.passwords[TANGER]) == (True, "connected; the bridge at work took its place back")
+    well, words = check("wrong")
+    assert not well
+    assert "refuses us" in words
