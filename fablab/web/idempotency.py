@@ -37,6 +37,11 @@ def writes_secret(view: Callable[P, object]) -> Callable[P, Response]:
     return _in_transaction(view, keep_answer=False)
 
 
+def takes_key(view: object) -> bool:
+    """Whether a POST of this view may carry an Idempotency-Key."""
+    return getattr(view, "takes_key", False)
+
+
 def _in_transaction(view: Callable[P, object], *, keep_answer: bool) -> Callable[P, Response]:
     @wraps(view)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Response:
@@ -56,6 +61,7 @@ def _in_transaction(view: Callable[P, object], *, keep_answer: bool) -> Callable
             )
             return answer
 
+    wrapped.takes_key = True  # type: ignore[attr-defined]
     return wrapped
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,14 @@ from fablab.certifications.rules import REFUSAL_CODES as CERTIFICATION_CODES
 from fablab.errors import Code
 from fablab.web.auth import public
 from fablab.web.errors import STATUS
+from fablab.web.idempotency import takes_key
 
 INTRODUCTION = (
     "Booking of machines and telemetry from machines.\n\nSend `Authorization: Bearer TOKEN`. Instants are "
     "RFC 3339 with offset, durations ISO 8601. Lists are `{items, next}`, and `next` is the `cursor` of the "
     "following page. Errors are application/problem+json with a stable `code` and one entry in `refusals` "
-    "for every rule or field that says no. A POST with an `Idempotency-Key` may be sent again without harm."
+    "for every rule or field that says no. A POST among whose parameters is an `Idempotency-Key` "
+    "may be sent again with it without harm."
 )
 # Every status a refusal has, its name in the document and its sentence.
 REFUSALS = {
@@ -47,6 +50,7 @@ KEY = {
     "description": "Sent again with the same key and body, a request gives its first answer once more",
     "schema": {"type": "string", "minLength": 1, "maxLength": 120, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
+_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 PROBLEM = {
     "type": "object",
     "properties": {
@@ -78,10 +82,11 @@ def init_app(app: Flask, api: Api) -> None:
     api.spec.components.parameter("IdempotencyKey", "header", KEY)
     for status, (name, sentence) in REFUSALS.items():
         api.spec.components.response(name, _refusal(status, sentence))
+    with_key = _with_key(app)
     for path, operations in api.spec._paths.items():
         for method, operation in operations.items():
             if isinstance(operation, dict):
-                _promise(path, method, operation)
+                _promise(path, method, operation, method == "post" and path in with_key)
     for tag in api.spec._tags:
         tag["name"] = _title(tag["name"])
     document = "api-docs.openapi_json"
@@ -94,13 +99,22 @@ def _refusal(status: str, sentence: str) -> dict[str, Any]:
     return {"description": sentence, "content": content, **headers}
 
 
-def _promise(path: str, method: str, operation: dict[str, Any]) -> None:
+def _with_key(app: Flask) -> set[str]:
+    """The paths, as the document writes them, whose POST may be sent again with a key."""
+    return {
+        _ARGUMENT.sub(r"{\1}", rule.rule)
+        for rule in app.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and takes_key(app.view_functions[rule.endpoint])
+    }
+
+
+def _promise(path: str, method: str, operation: dict[str, Any], with_key: bool) -> None:
     """The statuses an operation may refuse with, and the key that lets a POST be sent again."""
     responses = operation.setdefault("responses", {})
     for status in ("default", "422"):
         responses.pop(status, None)
     parameters = operation.setdefault("parameters", [])
-    if method == "post":
+    if with_key:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     statuses = {*ANYWHERE}
     if method != "get":

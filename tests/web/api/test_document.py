@@ -30,3 +30,19 @@ def test_whatever_it_refers_to_is_in_it(app: Flask) -> None:
         for step in reference.removeprefix("#/").split("/"):
             assert step in part, f"{reference} is nowhere"
             part = part[step]
+
+
+def test_a_key_is_promised_where_it_is_kept_and_nowhere_else(app: Flask) -> None:
+    """An erased account's token is no longer valid, so nobody could send that once more."""
+    document = app.test_client().get("/api/v1/openapi.json").json
+    promised = {
+        path
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        if isinstance(operation, dict)
+        and {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", ())
+    }
+    assert {"/api/v1/bookings", "/api/v1/organisations/{organisation}/invitations"} <= promised
+    assert "/api/v1/me/erasure" not in promised
+    posts = {path for path, operations in document["paths"].items() if "post" in operations}
+    assert posts - promised == {"/api/v1/me/erasure"}
