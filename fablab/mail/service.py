@@ -47,4 +47,3 @@ def queue(session: Session, template: str, to: Recipient, filling: Mapping[str, 
             due_at=now,
         )
     )
-    session.flush()
