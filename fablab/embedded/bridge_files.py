@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fablab.embedded.data_dir import write_private
+from fablab.files import write_private
 from fablab.sample.network import BRIDGE, LABS, MACHINES
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from fablab.embedded.data_dir import write_private_json
+from fablab.files import write_private_json
 from fablab.telemetry.broker_accounts import bridge_users, hash_password, password_matches
 from firmware_bridge.wire.topics import PREFIX, bridge_filters, bridge_write_filters
 

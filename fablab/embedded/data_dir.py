@@ -1,14 +1,12 @@
-"""The data directory: one running system at a time, private files, logs that do not grow for ever."""
+"""The data directory: one running system at a time, logs that do not grow for ever."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 LARGEST_LOG = 5 * 1024 * 1024
 
@@ -35,20 +33,6 @@ def only_one(data_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file only its owner may read; readers see the old or the new text, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
-
-
-def write_private_json(path: Path, content: Any) -> None:
-    write_private(path, json.dumps(content, indent=1) + "\n")
 
 
 def log_file(data_dir: Path, name: str) -> Path:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fablab.embedded.data_dir import write_private_json
 from fablab.embedded.plan import ROOT
+from fablab.files import write_private_json
 
 
 def write_network_file(data_dir: Path, database_url: str, machines: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fablab.embedded import octoprint_install, probe
 from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
 from fablab.embedded.broker_rights import write_credentials
-from fablab.embedded.data_dir import log_file, only_one, write_private_json
+from fablab.embedded.data_dir import log_file, only_one
 from fablab.embedded.network_file import present_machines, was_prepared
 from fablab.embedded.octoprint import OctoPrintServer
 from fablab.embedded.plan import ROOT, BadRequest, Plan, read_plan
@@ -21,6 +21,7 @@ from fablab.embedded.postgres import STOP_SIGNAL, EmbeddedPostgres
 from fablab.embedded.secrets import Secrets
 from fablab.embedded.supervisor import Service, StartFailed, Supervisor, command
 from fablab.embedded.welcome import welcome
+from fablab.files import write_private_json
 from fablab.sample.network import BRIDGE, LABS
 from fablab.sample.people import PASSWORD
 from fablab.telemetry.broker_accounts import hash_password

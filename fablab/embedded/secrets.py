@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from fablab.embedded.data_dir import write_private_json
+from fablab.files import write_private_json
 
 
 class Secrets:

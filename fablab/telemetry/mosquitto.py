@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fablab.embedded.data_dir import write_private
+from fablab.files import write_private
 from fablab.telemetry.broker_accounts import hash_password
 from fablab.telemetry.broker_tls import Papers
 from fablab.telemetry.registry import BrokerAccount

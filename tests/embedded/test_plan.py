@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from fablab.embedded.bridge_files import RealPrinter, write_bridge_files
-from fablab.embedded.data_dir import LARGEST_LOG, log_file, write_private
+from fablab.embedded.data_dir import LARGEST_LOG, log_file
 from fablab.embedded.plan import BadRequest, read_plan
 from fablab.embedded.ports import NoPort, next_free
 from fablab.embedded.secrets import Secrets
+from fablab.files import write_private
 from fablab.sample.network import LABS, MACHINES
 from firmware_bridge.settings import OctoPrintMachine, SimulatedMachine, load
 

@@ -19,7 +19,8 @@ from fablab.embedded.process import is_alive, wait_until
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from fablab.embedded.data_dir import AlreadyRunning, log_file, only_one, write_private_json
+from fablab.embedded.data_dir import AlreadyRunning, log_file, only_one
+from fablab.files import write_private_json
 from fablab.embedded.supervisor import Service, StartFailed, Supervisor, command
 
 here = Path(sys.argv[1])
