@@ -163,31 +163,57 @@ def standing(session: Session, organisation_id: int, member_id: int) -> Standing
     return OUTSIDE if owner is None else Standing(member=True, owner=owner)
 
 
-def people(session: Session, organisation_id: int) -> list[PersonView]:
-    """Who belongs to an organisation: owners first, then by name."""
-    rows = session.execute(
+def people(
+    session: Session,
+    organisation_id: int,
+    *,
+    after: tuple[bool, str, int] | None = None,
+    limit: int | None = None,
+) -> list[PersonView]:
+    """Who belongs to an organisation: owners first, then by name.
+
+    ``after`` is the (no owner, name, id) of the last one read.
+    """
+    query = (
         select(Member.id, Member.name, Membership.owner, Membership.since)
         .join(Membership, Membership.member_id == Member.id)
         .where(Membership.organisation_id == organisation_id)
         .order_by(Membership.owner.desc(), Member.name, Member.id)
+        .limit(limit)
     )
-    return [PersonView(*row) for row in rows]
+    if after is not None:
+        query = query.where(tuple_(~Membership.owner, Member.name, Member.id) > after)
+    return [PersonView(*row) for row in session.execute(query)]
 
 
-def open_invitations(session: Session, organisation_id: int, now: datetime) -> list[InvitationView]:
-    """An organisation's invitations that can still be accepted, newest first."""
+def open_invitations(
+    session: Session,
+    organisation_id: int,
+    now: datetime,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[InvitationView]:
+    """An organisation's invitations that can still be accepted, newest first; ``before`` is an id."""
     query = invitation_views(now).where(Invitation.organisation_id == organisation_id)
-    return [InvitationView(*row) for row in session.execute(query.order_by(Invitation.id.desc()))]
+    if before is not None:
+        query = query.where(Invitation.id < before)
+    query = query.order_by(Invitation.id.desc()).limit(limit)
+    return [InvitationView(*row) for row in session.execute(query)]
 
 
-def invitations_for(session: Session, member_id: int, now: datetime) -> list[InvitationView]:
-    """Open invitations to the address a member has shown to be theirs."""
+def invitations_for(
+    session: Session, member_id: int, now: datetime, *, after: int | None = None, limit: int | None = None
+) -> list[InvitationView]:
+    """Open invitations to the address a member has shown to be theirs, oldest first; ``after`` is an id."""
     query = (
         invitation_views(now)
         .join(Member, (func.lower(Member.email) == func.lower(Invitation.email)) & (Member.id == member_id))
         .where(Member.email_verified_at.is_not(None))
     )
-    return [InvitationView(*row) for row in session.execute(query.order_by(Invitation.id))]
+    if after is not None:
+        query = query.where(Invitation.id > after)
+    return [InvitationView(*row) for row in session.execute(query.order_by(Invitation.id).limit(limit))]
 
 
 def quotas(session: Session, organisation_id: int) -> list[QuotaView]:
@@ -205,19 +231,31 @@ def quotas(session: Session, organisation_id: int) -> list[QuotaView]:
     return [QuotaView(*row) for row in rows]
 
 
-def projects_of(session: Session, member_id: int, *, closed: bool = False) -> list[ProjectView]:
+def projects_of(
+    session: Session,
+    member_id: int,
+    *,
+    closed: bool = False,
+    after: tuple[str, int] | None = None,
+    limit: int | None = None,
+) -> list[ProjectView]:
     """A member's own projects and those of the member's organisations, by name.
 
-    Only open ones, of open organisations, unless ``closed``.
+    Only open ones, of open organisations, unless ``closed``. ``after`` is the (name, id) of the last read.
     """
-    return _projects(session, _bookable_for(member_id), closed)
+    return _projects(session, _bookable_for(member_id), closed, after, limit)
 
 
 def projects_of_organisation(
-    session: Session, organisation_id: int, *, closed: bool = False
+    session: Session,
+    organisation_id: int,
+    *,
+    closed: bool = False,
+    after: tuple[str, int] | None = None,
+    limit: int | None = None,
 ) -> list[ProjectView]:
-    """An organisation's projects, by name; only open ones unless ``closed``."""
-    return _projects(session, Project.organisation_id == organisation_id, closed)
+    """An organisation's projects, by name, likewise."""
+    return _projects(session, Project.organisation_id == organisation_id, closed, after, limit)
 
 
 def project(session: Session, project_id: int) -> ProjectView | None:
@@ -283,8 +321,16 @@ def _organisations() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _projects(session: Session, whose: ColumnElement[bool], closed: bool) -> list[ProjectView]:
-    query = _project_views().where(whose).order_by(Project.name, Project.id)
+def _projects(
+    session: Session,
+    whose: ColumnElement[bool],
+    closed: bool,
+    after: tuple[str, int] | None,
+    limit: int | None,
+) -> list[ProjectView]:
+    query = _project_views().where(whose).order_by(Project.name, Project.id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(Project.name, Project.id) > after)
     if not closed:
         query = query.where(Project.closed_at.is_(None), Organisation.closed_at.is_(None))
     return [ProjectView(*row) for row in session.execute(query)]

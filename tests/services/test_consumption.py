@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from fablab.bookings.in_name import coming_of_member, organisation_bookings
 from fablab.bookings.models import STATES, Booking
 from fablab.organisations.catalogue import catalogue
 from fablab.organisations.models import Membership
@@ -19,9 +20,7 @@ from fablab.organisations.projects import begin_project
 from fablab.organisations.quotas import set_quota
 from fablab.organisations.service import found, remove
 from fablab.usage.consumption import (
-    coming_of_member,
     consumption,
-    organisation_bookings,
     quota_use,
 )
 from fablab.usage.models import Job, UsageSession

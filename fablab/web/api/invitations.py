@@ -14,18 +14,21 @@ from fablab.web.api.base import Blueprint, session, settings
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes
 from fablab.web.schemas import organisations as shape
-from fablab.web.schemas.base import page_of
+from fablab.web.schemas.base import page, page_of
 
 blueprint = Blueprint("invitations", "Invitations into organisations")
 InvitationPage = page_of(shape.InvitationOut, "InvitationPage")
 
 
 @blueprint.get("/organisations/<slug:organisation>/invitations")
+@blueprint.arguments(shape.InvitationsQuery, location="query")
 @blueprint.response(200, InvitationPage)
-def list_invitations(organisation: str) -> dict[str, Any]:
-    """Invitations nobody has answered yet, for its owners."""
+def list_invitations(query: dict[str, Any], organisation: str) -> dict[str, Any]:
+    """Invitations nobody has answered yet, newest first, for its owners."""
     found, _ = visible_to_owners(session(), current_actor(), organisation)
-    return {"items": open_invitations(session(), found.id, utc_now()), "next": None}
+    (before,) = query.get("cursor", (None,))
+    shown = open_invitations(session(), found.id, utc_now(), before=before, limit=query["limit"] + 1)
+    return page(shown, query["limit"], vars, lambda each: [each.id])
 
 
 @blueprint.post("/organisations/<slug:organisation>/invitations")
@@ -55,10 +58,14 @@ def delete_invitation(organisation: str, invitation_id: int) -> Response:
 
 
 @blueprint.get("/me/invitations")
+@blueprint.arguments(shape.InvitationsQuery, location="query")
 @blueprint.response(200, InvitationPage)
-def list_own() -> dict[str, Any]:
-    """Invitations to one's own confirmed address."""
-    return {"items": invitations_for(session(), current_actor().member_id, utc_now()), "next": None}
+def list_own(query: dict[str, Any]) -> dict[str, Any]:
+    """Invitations to one's own confirmed address, oldest first."""
+    (after,) = query.get("cursor", (None,))
+    member_id, limit = current_actor().member_id, query["limit"]
+    shown = invitations_for(session(), member_id, utc_now(), after=after, limit=limit + 1)
+    return page(shown, limit, vars, lambda each: [each.id])
 
 
 @blueprint.post("/me/invitations/<id:invitation_id>/acceptance")

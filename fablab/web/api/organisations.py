@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import Response
 from marshmallow import ValidationError
 
+from fablab.bookings.in_name import organisation_bookings
 from fablab.clock import utc_now
 from fablab.machines.queries import labs
 from fablab.organisations import service
@@ -24,7 +25,7 @@ from fablab.organisations.rules import (
     may_see_every_organisation,
 )
 from fablab.organisations.visibility import visible, visible_to_owners
-from fablab.usage.consumption import consumption, organisation_bookings, quota_use
+from fablab.usage.consumption import consumption, quota_use
 from fablab.web.api.base import Blueprint, session
 from fablab.web.auth import current_actor
 from fablab.web.catalogue import network_words
@@ -34,6 +35,7 @@ from fablab.web.schemas.base import page, page_of
 
 blueprint = Blueprint("organisations", "Clubs, companies and whoever else members act for")
 LONGEST_DAYS = 3 * 366
+FIRST_PAGE = 100
 PersonPage = page_of(shape.BelongingOut, "BelongingPage")
 
 
@@ -123,11 +125,11 @@ def delete_closure(organisation: str) -> Response:
 
 
 @blueprint.get("/organisations/<slug:organisation>/members")
+@blueprint.arguments(shape.PeopleQuery, location="query")
 @blueprint.response(200, PersonPage)
-def list_people(organisation: str) -> dict[str, Any]:
+def list_people(query: dict[str, Any], organisation: str) -> dict[str, Any]:
     """Who belongs to it, owners first."""
-    found, _ = visible(session(), current_actor(), organisation)
-    return {"items": people(session(), found.id), "next": None}
+    return _people(organisation, query["limit"], query.get("cursor"))
 
 
 @blueprint.patch("/organisations/<slug:organisation>/members/<id:member_id>")
@@ -135,10 +137,18 @@ def list_people(organisation: str) -> dict[str, Any]:
 @blueprint.arguments(shape.BelongingPatch)
 @blueprint.response(200, PersonPage)
 def patch_person(body: dict[str, Any], organisation: str, member_id: int) -> dict[str, Any]:
-    """Make a member an owner, or an owner a member like others. There is always an owner left."""
+    """Make a member an owner, or an owner a member like others. There is always an owner left.
+
+    Answers the first page of who belongs to it.
+    """
     service.appoint(session(), current_actor(), organisation, member_id, body["owner"], utc_now())
+    return _people(organisation, FIRST_PAGE)
+
+
+def _people(organisation: str, limit: int, after: tuple[bool, str, int] | None = None) -> dict[str, Any]:
     found, _ = visible(session(), current_actor(), organisation)
-    return {"items": people(session(), found.id), "next": None}
+    shown = people(session(), found.id, after=after, limit=limit + 1)
+    return page(shown, limit, vars, lambda each: [not each.owner, each.name, each.member_id])
 
 
 @blueprint.delete("/organisations/<slug:organisation>/members/<id:member_id>")

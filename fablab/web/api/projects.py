@@ -12,7 +12,7 @@ from fablab.web.auth import current_actor
 from fablab.web.catalogue import network_words
 from fablab.web.idempotency import writes
 from fablab.web.schemas import projects as shape
-from fablab.web.schemas.base import page_of
+from fablab.web.schemas.base import page, page_of
 
 blueprint = Blueprint("projects", "What bookings are for")
 
@@ -23,12 +23,13 @@ blueprint = Blueprint("projects", "What bookings are for")
 def list_projects(query: dict[str, Any]) -> dict[str, Any]:
     """One's own and those of one's organisations, or of one organisation, by name."""
     actor = current_actor()
+    wanted = {"closed": query["closed"], "after": query.get("cursor"), "limit": query["limit"] + 1}
     if "organisation" in query:
         found, _ = visibility.visible(session(), actor, query["organisation"])
-        shown = projects_of_organisation(session(), found.id, closed=query["closed"])
+        shown = projects_of_organisation(session(), found.id, **wanted)
     else:
-        shown = projects_of(session(), actor.member_id, closed=query["closed"])
-    return {"items": [shape.project_json(each) for each in shown], "next": None}
+        shown = projects_of(session(), actor.member_id, **wanted)
+    return page(shown, query["limit"], shape.project_json, lambda each: [each.name, each.id])
 
 
 @blueprint.post("/projects")

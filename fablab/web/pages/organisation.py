@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import render_template, request
 
+from fablab.bookings.in_name import organisation_bookings
 from fablab.clock import utc_now
 from fablab.machines.queries import labs
 from fablab.organisations import queries
@@ -22,7 +23,7 @@ from fablab.organisations.rules import (
     may_set_terms,
 )
 from fablab.organisations.visibility import visible, visible_to_owners
-from fablab.usage.consumption import consumption, organisation_bookings, quota_use
+from fablab.usage.consumption import consumption, quota_use
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 

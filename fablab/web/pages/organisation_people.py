@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from fablab.bookings.in_name import coming_of_member
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
 from fablab.organisations import invitations, queries, service
 from fablab.organisations.rules import may_remove
 from fablab.organisations.visibility import visible
-from fablab.usage.consumption import coming_of_member
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings

@@ -22,6 +22,10 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 
+# A name of 120 letters, each an escape of six or twelve characters in JSON, in base64.
+CURSOR_LONGEST = 2100
+
+
 class Strict(Schema):
     """Refuses fields it does not know, so that a misspelt one is not taken for a missing one."""
 
@@ -103,7 +107,7 @@ class Cursor(fields.Field[tuple[Any, ...]]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[Any, ...]:
         try:
-            if not isinstance(value, str) or len(value) > 300:
+            if not isinstance(value, str) or len(value) > CURSOR_LONGEST:
                 raise ValueError
             read = json.loads(base64.urlsafe_b64decode(value.encode("ascii") + b"=="))
             if not isinstance(read, list) or len(read) != len(self._parts):

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, validate
 
+from fablab.bookings.in_name import OrganisationBooking
 from fablab.bookings.models import STATES
 from fablab.organisations.models import KINDS
 from fablab.organisations.queries import OrganisationView, QuotaView
 from fablab.organisations.quotas import LONGEST_S
 from fablab.organisations.rules import NAME_MAX, PERIODS, Standing
-from fablab.usage.consumption import Consumed, Consumption, OrganisationBooking, QuotaUse
+from fablab.usage.consumption import Consumed, Consumption, QuotaUse
 from fablab.web.schemas.base import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -27,6 +28,12 @@ from fablab.web.schemas.base import (
     an_instant,
 )
 from fablab.web.schemas.places import Names
+
+
+def a_flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError
+    return value
 
 
 def a_name(value: Any) -> str:
@@ -83,6 +90,14 @@ class OrganisationsQuery(PageQuery):
         load_default=False, metadata={"description": "Only those one belongs to, also for operators"}
     )
     cursor = Cursor(a_name, a_number)
+
+
+class PeopleQuery(PageQuery):
+    cursor = Cursor(a_flag, a_name, a_number)
+
+
+class InvitationsQuery(PageQuery):
+    cursor = Cursor(a_number)
 
 
 class OrganisationIn(Strict):

@@ -8,12 +8,14 @@ from marshmallow import fields
 
 from fablab.organisations.queries import ProjectView
 from fablab.organisations.rules import NAME_MAX
-from fablab.web.schemas.base import Instant, Slug, Strict, Text
+from fablab.web.schemas.base import Cursor, Instant, PageQuery, Slug, Strict, Text, a_number
+from fablab.web.schemas.organisations import a_name
 
 
-class ProjectsQuery(Strict):
+class ProjectsQuery(PageQuery):
     organisation = Slug()
     closed = fields.Boolean(load_default=False, metadata={"description": "Closed ones too"})
+    cursor = Cursor(a_name, a_number)
 
 
 class ProjectIn(Strict):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.members.models import Member
-from fablab.organisations.models import Membership, Organisation
+from fablab.organisations.models import Invitation, Membership, Organisation, Project
 from tests.fixtures_cast import Apis, Cast
 from tests.web.api.requests import booking_body
 from tests.web.api.test_lists import counted
@@ -169,6 +171,77 @@ def test_the_list_comes_page_by_page_and_takes_three_statements(
         read += page["items"]
         cursor = f"&cursor={page['next']}" if page["next"] else None
     assert read == whole
+
+
+@pytest.mark.parametrize("letter", ["a", "ن", "𝔸"])
+def test_everything_that_grows_comes_page_by_page(
+    api: Apis, club: str, cast: Cast, sessions: sessionmaker[Session], letter: str
+) -> None:
+    """People, invitations and projects, also with names as long and as Arabic as they may be."""
+    now = utc_now()
+    with transaction(sessions) as session:
+        organisation_id = session.scalars(select(Organisation.id).where(Organisation.slug == club)).one()
+        session.get_one(Member, cast.members["amina"]).email_verified_at = now
+        for number in range(5):
+            name = f"{letter * 118}{number % 2}"
+            member = Member(email=f"n{number}@example.org", name=name, created_at=now)
+            session.add(member)
+            session.flush()
+            session.add(
+                Membership(organisation_id=organisation_id, member_id=member.id, owner=number == 4, since=now)
+            )
+            session.add(
+                Project(
+                    organisation_id=organisation_id,
+                    member_id=cast.members["amina"],
+                    name=name,
+                    filiere="design",
+                    created_at=now,
+                )
+            )
+            for to, where in ((f"i{number}@example.org", organisation_id), ("amina@example.org", None)):
+                if where is None:
+                    other = Organisation(
+                        slug=f"o{number}",
+                        name=name,
+                        kind="startup",
+                        tariff_category="startup",
+                        created_at=now,
+                    )
+                    session.add(other)
+                    session.flush()
+                    where = other.id
+                session.add(
+                    Invitation(
+                        organisation_id=where,
+                        email=to,
+                        digest=f"{number}{to}".encode().ljust(32)[:32],
+                        invited_by_id=cast.members["youssef"],
+                        created_at=now,
+                        expires_at=now + timedelta(days=1),
+                    )
+                )
+    amina = api("amina")
+    for path, least in (
+        (f"/organisations/{club}/members", 6),
+        (f"/organisations/{club}/invitations", 5),
+        ("/me/invitations", 5),
+        ("/projects", 5),
+        (f"/projects?organisation={club}", 5),
+    ):
+        sign = "&" if "?" in path else "?"
+        whole = amina.get(path).json
+        assert len(whole["items"]) >= least, path
+        assert whole["next"] is None
+        read, cursor = [], ""
+        while cursor is not None:
+            answer = amina.get(f"{path}{sign}limit=2{cursor}")
+            assert answer.status_code == 200, answer.text
+            assert len(answer.json["items"]) <= 2
+            read += answer.json["items"]
+            cursor = f"&cursor={answer.json['next']}" if answer.json["next"] else None
+        assert read == whole["items"], path
+        assert amina.get(f"{path}{sign}cursor=nonsense").status_code == 422
 
 
 def test_an_invitation_to_oneself_is_answered_without_the_mail(
