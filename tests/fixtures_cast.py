@@ -35,7 +35,7 @@ CAST: dict[str, tuple[tuple[str, str | None], ...]] = {
     "youssef": (("maker", None),),
     "trainer": (("trainer", "tanger"),),
     "salma": (("manager", "tanger"),),
-    "karim": (("manager", "rabat"),),
+    "karim": (("maker", None), ("manager", "rabat")),
     "nadia": (("operator", None),),
     "admin": (("admin", None),),
 }

@@ -119,9 +119,12 @@ class Part(StrEnum):
 
 
 def part_in(
-    actor: Actor, member_id: int, lab_id: int, *, takes_part: bool = False, owns: bool = False
+    actor: Actor, member_id: int | None, lab_id: int, *, takes_part: bool = False, owns: bool = False
 ) -> Part | None:
-    """The actor's part in a booking, the strongest first; None: it does not exist for them."""
+    """The actor's part in a booking, the strongest first; None: it does not exist for them.
+
+    ``member_id`` is None for work that nobody had booked.
+    """
     if actor.member_id == member_id:
         return Part.LEADER
     if may_see_lab_details(actor, lab_id):
@@ -149,6 +152,15 @@ def may_see_history(part: Part | None) -> bool:
 def may_see_its_work(part: Part | None) -> bool:
     """Which files the machine worked on in its time: whose they are, and the lab's staff."""
     return part in (Part.LEADER, Part.STAFF)
+
+
+def may_see_whose(actor: Actor, member_id: int | None, lab_id: int) -> bool:
+    """Whose a taken time or a piece of work is, and its file: its leader, and the lab's staff.
+
+    Asked where many spans are shown at once: in calendars, the stream, tiles and lists of work. They may mean
+    less than a booking by itself: who comes along, or owns the organisation, reads it there.
+    """
+    return may_see_its_work(part_in(actor, member_id, lab_id))
 
 
 def may_cancel(actor: Actor, part: Part | None, lab_id: int) -> bool:

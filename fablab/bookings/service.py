@@ -185,7 +185,7 @@ def _bookable(session: Session, actor: Actor, request: BookingRequest) -> Machin
         text = f"There is no machine {request.machine}."
         raise DomainError(Code.NOT_FOUND, text, [Refusal("unknown_machine", "machine", text)])
     if not may_book(actor, machine.lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "You may look at bookings, but not make one.")
+        raise DomainError(Code.NOT_ALLOWED, "Makers book here. You may look, but not book.")
     if request.for_member is not None and not may_book_for_others(actor, machine.lab_id):
         text = "Only the lab's managers book for other people."
         raise DomainError(Code.NOT_ALLOWED, text, [Refusal("not_allowed", "for_member", text)])

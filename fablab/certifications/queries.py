@@ -130,8 +130,17 @@ def needing_attention(
 
 def history(session: Session, certification_id: int) -> list[ChangeView]:
     """Every change of a certification, oldest first."""
+    return histories(session, [certification_id]).get(certification_id, [])
+
+
+def histories(session: Session, certification_ids: Collection[int]) -> dict[int, list[ChangeView]]:
+    """Every change of each of these certifications, oldest first. One statement, or none for none."""
+    found: dict[int, list[ChangeView]] = {}
+    if not certification_ids:
+        return found
     rows = session.execute(
         select(
+            CertificationChange.certification_id,
             CertificationChange.at,
             CertificationChange.change,
             CertificationChange.level,
@@ -141,10 +150,12 @@ def history(session: Session, certification_id: int) -> list[ChangeView]:
             CertificationChange.reason,
         )
         .outerjoin(Member, Member.id == CertificationChange.member_id)
-        .where(CertificationChange.certification_id == certification_id)
+        .where(CertificationChange.certification_id.in_(certification_ids))
         .order_by(CertificationChange.id)
     )
-    return [ChangeView(*row) for row in rows]
+    for row in rows:
+        found.setdefault(row.certification_id, []).append(ChangeView(*row[1:]))
+    return found
 
 
 def standing_of(session: Session, member_id: int, machine_id: int, now: datetime) -> int:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from fablab.errors import Refusal
-from fablab.members.rules import Actor
+from fablab.members.rules import Actor, is_staff, may_book_somewhere
 
 BASIC, ALONE, TEACHES = LEVELS = (1, 2, 3)
 STANDINGS = ("valid", "expired", "suspended", "revoked")
@@ -77,7 +77,7 @@ def unused_since(now: datetime, months: int) -> datetime:
     return datetime.combine(add_months(day.date(), -months), day.timetz())
 
 
-def is_staff(actor: Actor) -> bool:
+def certifies_somewhere(actor: Actor) -> bool:
     """Trainers and managers of any lab, and admins."""
     return actor.admin or bool(actor.managed_labs | actor.trained_labs)
 
@@ -88,7 +88,7 @@ def may_certify(actor: Actor, lab_id: int | None) -> bool:
     None stands for what no single lab owns, a kind of machine: the trainer of any lab will do.
     """
     if lab_id is None:
-        return is_staff(actor)
+        return certifies_somewhere(actor)
     return actor.admin or lab_id in actor.managed_labs or lab_id in actor.trained_labs
 
 
@@ -97,9 +97,14 @@ def may_certify_member(actor: Actor, lab_id: int | None, member_id: int) -> bool
     return may_certify(actor, lab_id) and actor.member_id != member_id
 
 
+def may_look_up_certifications(actor: Actor) -> bool:
+    """Anybody's: staff of any lab, who are asked at the machine, and operators."""
+    return is_staff(actor)
+
+
 def may_see_certifications(actor: Actor, member_id: int) -> bool:
-    """One's own; anybody's for staff of any lab, who are asked at the machine, and operators."""
-    return actor.member_id == member_id or is_staff(actor) or actor.operator
+    """One's own, and anybody's for whoever looks them up."""
+    return actor.member_id == member_id or may_look_up_certifications(actor)
 
 
 def may_see_lab_certifications(actor: Actor, lab_id: int) -> bool:
@@ -108,8 +113,8 @@ def may_see_lab_certifications(actor: Actor, lab_id: int) -> bool:
 
 
 def may_enrol(actor: Actor) -> bool:
-    """Take a place in a training: everyone, except operators, who only read (unless they are makers too)."""
-    return not actor.operator or actor.maker or is_staff(actor)
+    """Take a place in a training: whoever books somewhere. Operators only read."""
+    return may_book_somewhere(actor)
 
 
 def may_see_enrolments(actor: Actor, lab_id: int) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import column, or_, select, table
 from sqlalchemy.orm import Session, aliased
 
-from fablab.errors import Code, DomainError
+from fablab.errors import not_found
 from fablab.members.acts import ACTS
 from fablab.members.models import Audit, Member
 from fablab.members.rules import Actor, may_read_audit
@@ -25,10 +25,12 @@ def record(
     *,
     on_member_id: int | None = None,
     lab_id: int | None = None,
+    address: str | None = None,
 ) -> None:
     """Write down an act in the current transaction. ``actor`` is None for the command line and the clock.
 
     ``action`` is one of ACTS; ValueError for another, which nobody could look for.
+    ``address`` is where somebody acted from who had not signed in; an actor carries it.
     ``on_member_id`` is the person it was done to or for, ``lab_id`` the lab it happened in. Neither
     ``subject`` nor ``detail`` may hold a name or an e-mail address: what is written here cannot be changed.
     """
@@ -43,7 +45,7 @@ def record(
             action=action,
             subject=subject[:120],
             detail=detail[:2000],
-            address=None if actor is None else actor.address,
+            address=address if actor is None else actor.address,
         )
     )
 
@@ -80,11 +82,11 @@ def acts(
 ) -> list[Act]:
     """Lines of the audit, the newest first; ``before`` is the last id seen. One statement.
 
-    ``actions`` are whole ones (``role.grant``) or their first word (``role``). Raises NOT_ALLOWED to whoever
+    ``actions`` are whole ones (``role.grant``) or their first word (``role``). Raises NOT_FOUND to whoever
     may not read it.
     """
     if not may_read_audit(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Only administrators read the audit.")
+        raise not_found("page")
     who, whom = aliased(Member), aliased(Member)
     statement = (
         select(

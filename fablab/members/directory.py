@@ -66,10 +66,13 @@ class ConsentView:
     withdrawn_at: datetime | None
 
 
-def find_members(session: Session, text: str, *, after: Place | None = None, limit: int = 20) -> list[Found]:
+def find_members(
+    session: Session, text: str, *, after: Place | None = None, limit: int = 20, active: bool = False
+) -> list[Found]:
     """Members with every word of the text in name or address, or whose words begin so; all without words.
 
-    Those whose names begin with the text come first, each part by name; ``after`` is the last one's place.
+    Those whose names begin with the text come first, each part by name; ``after`` is the last one's place;
+    ``active`` leaves shut accounts out.
     Any part is read by an index, and none sorts more than MOST_SORTED:
 
     1. whose names begin so, from the index of names: for few letters they fill the page;
@@ -81,13 +84,13 @@ def find_members(session: Session, text: str, *, after: Place | None = None, lim
     """
     rows = []
     if after is None or after[0] == NAMED_SO:
-        rows = [(NAMED_SO, row) for row in session.execute(named_so(text, after, limit))]
+        rows = [(NAMED_SO, row) for row in session.execute(named_so(text, after, limit, active=active))]
         after = None
     if words(text) and len(rows) < limit:
         missing = limit - len(rows)
-        others = session.execute(others_sorted(text, after, missing)).all()
+        others = session.execute(others_sorted(text, after, missing, active=active)).all()
         if others and others[0].matches > MOST_SORTED:
-            others = session.execute(others_walked(text, after, missing)).all()
+            others = session.execute(others_walked(text, after, missing, active=active)).all()
         rows += [(OTHERS, row) for row in others]
     roles = roles_of(session, [row.id for _, row in rows])
     return [
@@ -96,34 +99,39 @@ def find_members(session: Session, text: str, *, after: Place | None = None, lim
     ]
 
 
-def named_so(text: str, after: Place | None, limit: int) -> Statement:
+def named_so(text: str, after: Place | None, limit: int, *, active: bool = False) -> Statement:
     """Members whose names begin with the text's words, in their order."""
-    statement = select(*_COLUMNS).where(Member.erased_at.is_(None), *_behind(after))
+    statement = select(*_COLUMNS).where(Member.erased_at.is_(None), *_active(active), *_behind(after))
     if start := " ".join(words(text)):
         statement = statement.where(Member.sought >= start, Member.sought < start + _LAST)
     return statement.order_by(Member.sought, Member.id).limit(limit)
 
 
-def others_sorted(text: str, after: Place | None, limit: int) -> Statement:
+def others_sorted(text: str, after: Place | None, limit: int, *, active: bool = False) -> Statement:
     """The first by name of at most MOST_SORTED + 1 others; ``matches`` says how many of those there are."""
-    found = _others(text, after).limit(MOST_SORTED + 1).cte("found").prefix_with("MATERIALIZED")
+    found = _others(text, after, active).limit(MOST_SORTED + 1).cte("found").prefix_with("MATERIALIZED")
     matches = select(func.count()).select_from(found).scalar_subquery().label("matches")
     return select(found, matches).order_by(found.c.sought, found.c.id).limit(limit)
 
 
-def others_walked(text: str, after: Place | None, limit: int) -> Statement:
+def others_walked(text: str, after: Place | None, limit: int, *, active: bool = False) -> Statement:
     """The same of any number of others."""
-    return _others(text, after).order_by(Member.sought, Member.id).limit(limit)
+    return _others(text, after, active).order_by(Member.sought, Member.id).limit(limit)
 
 
-def _others(text: str, after: Place | None) -> Statement:
+def _others(text: str, after: Place | None, active: bool) -> Statement:
     start = " ".join(words(text))
     return select(*_COLUMNS).where(
         Member.erased_at.is_(None),
         Member.words.op("@@")(cast(literal(query(text)), TSQUERY)),
         or_(Member.sought < start, Member.sought >= start + _LAST),
+        *_active(active),
         *_behind(after),
     )
+
+
+def _active(only: bool) -> list[ColumnElement[bool]]:
+    return [Member.active.is_(True)] if only else []
 
 
 def _behind(after: Place | None) -> list[ColumnElement[bool]]:

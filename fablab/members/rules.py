@@ -1,4 +1,4 @@
-"""Who may do what: one function per act, decided from the actor alone."""
+"""Who may do what: one function per act, decided from the actor and plain facts about the thing."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ class Actor:
     birth_on: date | None = None
 
 
+def is_staff(actor: Actor) -> bool:
+    """Who holds other people's data or machines: trainers and managers of any lab, operators, admins."""
+    return actor.admin or actor.operator or bool(actor.managed_labs | actor.trained_labs)
+
+
 def acting_lab(actor: Actor) -> int | None:
     """The lab somebody acts for where none is named: the only one they manage."""
     return next(iter(actor.managed_labs)) if len(actor.managed_labs) == 1 else None
@@ -50,28 +55,18 @@ def may_manage_lab(actor: Actor, lab_id: int) -> bool:
 
 
 def may_book(actor: Actor, lab_id: int) -> bool:
-    """Everyone with an account, except operators, who only read (unless they are makers too)."""
-    return not actor.operator or actor.maker or may_manage_lab(actor, lab_id)
+    """Makers everywhere, trainers and managers in their lab, admins. Operators only read."""
+    return actor.maker or may_manage_lab(actor, lab_id) or lab_id in actor.trained_labs
 
 
 def may_book_somewhere(actor: Actor) -> bool:
     """Whether there is any lab they may book in."""
-    return not actor.operator or actor.maker or actor.admin or bool(actor.managed_labs)
+    return actor.maker or actor.admin or bool(actor.managed_labs | actor.trained_labs)
 
 
 def may_book_for_others(actor: Actor, lab_id: int) -> bool:
     """Book in another member's name: whoever manages the lab."""
     return may_manage_lab(actor, lab_id)
-
-
-def may_see_booking(actor: Actor, member_id: int, lab_id: int) -> bool:
-    """The member whose booking it is, and those who see the lab's details."""
-    return actor.member_id == member_id or may_see_lab_details(actor, lab_id)
-
-
-def may_see_work(actor: Actor, member_id: int | None, lab_id: int) -> bool:
-    """File, booking and name behind a job: the member whose booking it ran in, and the lab's staff."""
-    return actor.member_id == member_id or may_see_lab_details(actor, lab_id)
 
 
 def may_look_for_work_of(actor: Actor, member_id: int, lab_ids: Collection[int]) -> bool:
@@ -82,11 +77,6 @@ def may_look_for_work_of(actor: Actor, member_id: int, lab_ids: Collection[int])
     if actor.member_id == member_id or actor.admin or actor.operator:
         return True
     return bool(lab_ids) and all(may_see_lab_details(actor, each) for each in lab_ids)
-
-
-def may_cancel_booking(actor: Actor, member_id: int, lab_id: int) -> bool:
-    """The member whose booking it is, and whoever manages the lab."""
-    return actor.member_id == member_id or may_manage_lab(actor, lab_id)
 
 
 def may_read_utilisation_of(actor: Actor, lab_id: int | None) -> bool:
@@ -103,7 +93,7 @@ def may_read_utilisation_somewhere(actor: Actor) -> bool:
 
 def may_look_up_members(actor: Actor) -> bool:
     """Find any member by name and address: staff of whatever kind. For makers there is no directory."""
-    return actor.admin or actor.operator or bool(actor.managed_labs | actor.trained_labs)
+    return is_staff(actor)
 
 
 def may_see_member_details(actor: Actor) -> bool:

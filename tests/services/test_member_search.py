@@ -109,11 +109,21 @@ def test_pages_follow_one_another_without_gap_or_repetition(people: Session) -> 
     assert seen == found(people, "")
 
 
+def test_shut_accounts_take_no_place_among_the_active(people: Session) -> None:
+    everybody = found(people, "example")
+    first = people.scalars(select(Member).where(Member.name.in_(everybody[:-1]))).all()
+    for each in first:
+        each.active = False
+    people.flush()
+    assert [each.name for each in find_members(people, "example", limit=1, active=True)] == everybody[-1:]
+
+
 def test_the_erased_are_found_no_more_and_the_inactive_are(people: Session) -> None:
     nils = people.scalars(select(Member).where(Member.name == "Nils Ångström")).one()
     nils.active = False
     people.flush()
     assert [each.active for each in find_members(people, "nils")] == [False]
+    assert find_members(people, "nils", active=True) == []
     nils.erased_at = NOW
     people.flush()
     assert found(people, "nils") == []

@@ -68,6 +68,9 @@ WRONG = [
     ({"starts": "25:00"}, "Please give a time"),
     ({"ends": "14:00+05:00"}, "Please give a time"),
     ({"ends": "13:00"}, "It must end after it starts"),
+    ({"last_day": "later"}, "Please give a day"),
+    ({"last_day": "2026-01-31"}, "It must end after it starts"),
+    ({"last_day": f"{tomorrow(10, days=30):%Y-%m-%d}"}, "14 days at most"),
     ({"places": "0"}, "Please give a number"),
     ({"places": "lots"}, "Please give a number"),
     ({"level": "9"}, "Please choose a level"),
@@ -206,6 +209,39 @@ def test_changing_and_calling_off(visit: Visit, session: Session, planned: Train
     assert "Second cuts" not in words(visit("amina").get("/trainings"))
     refused = salma.post(f"{path}/edit", **typed, day=f"{tomorrow(10, days=5):%Y-%m-%d}")
     assert refused.status_code == 422
+
+
+def test_a_training_of_several_days_keeps_its_time_when_only_its_title_changes(
+    visit: Visit, case: Case, session: Session
+) -> None:
+    starts = tomorrow(10, days=3) + timedelta(seconds=30)
+    made = case.plan("trainer", starts_at=starts, ends_at=starts + timedelta(days=1, hours=2))
+    case.enrol("amina", made)
+    session.commit()
+    told = case.mails("amina")
+    path, salma = f"/trainings/{made.id}/edit", visit("salma")
+    page = salma.get(path).text
+    last_day = f"{starts + timedelta(days=1):%Y-%m-%d}"
+    assert f'name="last_day" value="{last_day}"' in page
+    typed = {"title": "Two days", "notes": "", "day": f"{starts:%Y-%m-%d}", "last_day": last_day}
+    typed |= {"starts": "10:00", "ends": "12:00", "places": "2"}
+    assert salma.post(path, **typed).status_code == 303
+    session.expire_all()
+    row = session.get_one(Training, made.id)
+    assert (row.title, row.starts_at, row.ends_at) == ("Two days", made.starts_at, made.ends_at)
+    assert case.mails("amina") == told
+    assert salma.post(path, **{**typed, "ends": "13:00"}).status_code == 303
+    session.expire_all()
+    assert session.get_one(Training, made.id).ends_at == tomorrow(13, days=3) + timedelta(days=1)
+    assert case.mails("amina") == [*told, "training_moved"]
+
+
+def test_a_training_of_several_days_is_announced_by_form(visit: Visit, session: Session) -> None:
+    first = tomorrow(14, 30, days=3)
+    last_day = first + timedelta(days=1)
+    assert announce(visit("trainer"), last_day=f"{last_day:%Y-%m-%d}").status_code == 303
+    row = session.scalars(select(Training)).one()
+    assert (row.starts_at, row.ends_at) == (first, last_day.replace(hour=17, minute=0))
 
 
 def test_a_training_nobody_has_is_no_page(visit: Visit) -> None:

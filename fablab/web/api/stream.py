@@ -13,9 +13,10 @@ from flask import Response, current_app, request
 from marshmallow import fields
 
 from fablab.bookings.queries import BookingView, bookings, changes_since
+from fablab.bookings.rules_people import may_see_whose
 from fablab.clock import utc_now
 from fablab.machines.queries import machines
-from fablab.members.rules import Actor, may_see_booking, may_see_work
+from fablab.members.rules import Actor
 from fablab.telemetry.queries import StatusView, statuses
 from fablab.web.api.base import Blueprint, session, settings, the_lab
 from fablab.web.auth import current_actor
@@ -121,12 +122,12 @@ def _text(event: Event, actor: Actor) -> str:
 
 
 def _status(view: StatusView, zone: str, actor: Actor) -> dict[str, Any]:
-    values = status_values(view, zone, full=may_see_work(actor, view.booking_member_id, view.lab_id))
+    values = status_values(view, zone, full=may_see_whose(actor, view.booking_member_id, view.lab_id))
     return {"machine": view.machine_slug, "lab": view.lab_slug, **_dump(values)}
 
 
 def _booking(view: BookingView, actor: Actor) -> dict[str, Any]:
-    known = may_see_booking(actor, view.member_id, view.lab_id)
+    known = may_see_whose(actor, view.member_id, view.lab_id)
     return {
         "id": view.id if known else None,
         "machine": view.machine_slug,

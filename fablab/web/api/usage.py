@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fablab.bookings.queries import booking
 from fablab.errors import not_found
-from fablab.members.rules import Actor, may_look_for_work_of, may_see_booking
+from fablab.members.rules import Actor, may_look_for_work_of
 from fablab.usage.queries import Page, job, jobs, usage_sessions
 from fablab.web.api.base import Blueprint, session, the_lab, the_machine
 from fablab.web.auth import current_actor
@@ -59,8 +59,8 @@ def _wanted(query: dict[str, Any], actor: Actor) -> dict[str, Any]:
     if member_id is not None and not may_look_for_work_of(actor, member_id, labs):
         raise not_found("member")
     if booking_id is not None:
-        found = booking(session(), booking_id)
-        if found is None or not may_see_booking(actor, found.member_id, found.lab_id):
+        found = booking(session(), booking_id, actor=actor)
+        if found is None or found.part(actor) is None:
             raise not_found("booking")
     return {
         "machine_id": machine and machine.id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import date, timedelta
-from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -24,9 +23,10 @@ from fablab.certifications.rules import (
     LEVELS,
     Policy,
     add_months,
-    is_staff,
+    certifies_somewhere,
     may_certify,
     may_certify_member,
+    may_look_up_certifications,
     may_see_certifications,
 )
 from fablab.clock import utc_now
@@ -34,11 +34,9 @@ from fablab.errors import Code, DomainError, not_found
 from fablab.machines.queries import kinds, labs, machines
 from fablab.members.directory import Details, find_members, member_details
 from fablab.members.rules import Actor
-from fablab.web import auth
-from fablab.web.database import db, writing
+from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
-from fablab.web.pages.my_certifications import ORDER
 
 FOUND_SHOWN = 12
 TYPED_MOST = 200
@@ -52,17 +50,6 @@ SAID = {
 }
 
 
-@blueprint.app_template_global()
-def certifications_of_member(member_id: int) -> dict[str, Any]:
-    """What staff see of a member's certifications, for the part of that name."""
-    actor, now = auth.current_actor(), utc_now()
-    seen = may_see_certifications(actor, member_id)
-    held = certifications(db.session(), member_id=member_id) if seen else []
-    held.sort(key=lambda each: (ORDER.index(each.state(now)), each.thing.names["en"]))
-    may = may_certify_member(actor, None, member_id)
-    return {"held": held, "now": now, "seen": seen, "may_certify": may}
-
-
 @blueprint.get("/staff/certifications")
 def certifying() -> str:
     """Find a member (?q=), and see which certifications of one's labs end soon or are suspended."""
@@ -70,17 +57,14 @@ def certifying() -> str:
     _staff_only(actor)
     now = utc_now()
     typed = request.args.get("q", "").replace("\0", " ")[:TYPED_MOST]
-    own = None if actor.admin else actor.managed_labs | actor.trained_labs
+    own = None if actor.admin or actor.operator else actor.managed_labs | actor.trained_labs
     until = now.date() + timedelta(days=settings().certifications.remind_days)
     return render_template(
         "certifying.html",
         now=now,
         q=typed,
-        found=[
-            each
-            for each in (find_members(session, typed, limit=FOUND_SHOWN) if typed.strip() else [])
-            if each.active
-        ],
+        certifies=certifies_somewhere(actor),
+        found=find_members(session, typed, limit=FOUND_SHOWN, active=True) if typed.strip() else [],
         attention=needing_attention(session, own, until),
     )
 
@@ -89,7 +73,7 @@ def certifying() -> str:
 def certify() -> str:
     """The form for one member (?member=)."""
     session, actor = reading()
-    _staff_only(actor)
+    _certifying_only(actor)
     return _form(session, actor, _member(session, request.args.get("member", "")), {}, {})
 
 
@@ -97,7 +81,7 @@ def certify() -> str:
 def certified() -> Response | tuple[str, int]:
     """Certify, and lead to what was granted."""
     session, actor = reading()
-    _staff_only(actor)
+    _certifying_only(actor)
     member = _member(session, request.form.get("member", ""))
     typed = {
         name: request.form.get(name, "").replace("\0", " ") for name in ("on", "level", "lab", "expires_on")
@@ -189,6 +173,7 @@ def _one(session: Session, actor: Actor, certification_id: int, errors: dict[str
         held=held,
         state=held.state(utc_now()),
         history=history(session, certification_id),
+        certifies=certifies_somewhere(actor),
         may_change=_may_change(actor, held),
         errors=errors,
         ends=add_months(utc_now().date(), settings().certifications.valid_months),
@@ -227,7 +212,13 @@ def _form(
 
 
 def _staff_only(actor: Actor) -> None:
-    if not is_staff(actor):
+    if not may_look_up_certifications(actor):
+        raise not_found("page")
+
+
+def _certifying_only(actor: Actor) -> None:
+    _staff_only(actor)
+    if not certifies_somewhere(actor):
         raise DomainError(Code.NOT_ALLOWED, "Only trainers and managers certify.")
 
 

@@ -80,7 +80,7 @@ def people(slug: str) -> str:
         raise not_found("machine")
     text = request.args.get("for_member", "").replace("\0", "").strip()[:120]
     return render_template(
-        "parts/people_options.html", people=find_members(session, text, limit=8) if text else []
+        "parts/people_options.html", people=find_members(session, text, limit=8, active=True) if text else []
     )
 
 

@@ -6,6 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from fablab.certifications.rules import may_certify_member, may_see_certifications
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
 from fablab.members.directory import Details, consents_of, member_details
@@ -26,6 +27,7 @@ from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.links import errors_of
 from fablab.web.pages.members import a_day, staff_only
+from fablab.web.pages.my_certifications import held_by
 from fablab.web.pages.role_choice import givable, roles_held
 
 
@@ -95,8 +97,14 @@ def member_page(member_id: int, typed: dict[str, str], errors: dict[str, list[st
     minor = is_minor(found.birth_on, utc_now().date())
     consents = consents_of(session, member_id) if details else []
     second = second_factor.may_remove_second_factor(actor, member_id)
+    now = utc_now()
+    sees_certifications = may_see_certifications(actor, member_id)
     return render_template(
         "member.html",
+        now=now,
+        sees_certifications=sees_certifications,
+        may_certify=may_certify_member(actor, None, member_id),
+        held=held_by(session, member_id, now) if sees_certifications else [],
         member=found,
         mine=member_id == actor.member_id,
         details=details,

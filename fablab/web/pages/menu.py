@@ -7,19 +7,9 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from fablab.members.rules import Actor
-
-
-def _staff(actor: Actor) -> bool:
-    return actor.admin or actor.operator or bool(actor.managed_labs | actor.trained_labs)
-
-
-def _certifies(actor: Actor) -> bool:
-    return actor.admin or bool(actor.managed_labs | actor.trained_labs)
-
-
-def _network(actor: Actor) -> bool:
-    return actor.admin or actor.operator
+from fablab.certifications.rules import may_look_up_certifications
+from fablab.members.rules import Actor, may_look_up_members, may_read_audit
+from fablab.organisations.rules import may_see_every_organisation
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,7 @@ _FACTORS = (
     *("recovery_codes", "recovery_codes_renewed"),
     *("passkeys", "passkey_added", "passkey_removal", "passkey_removed"),
     *("provider_removal", "provider_removed"),
+    *("sure", "sure_given"),
 )
 ACCOUNT = (
     Place("account", "user-circle", "Profile", also=("account_changed", "address_asked")),
@@ -66,10 +57,16 @@ ACCOUNT = (
     Place("my_data", "database", "Your data", also=("my_erasure", "my_erasure_done")),
 )
 STAFF = (
-    Place("members", "users", "Members", _staff, also=("member", "new_member", "new_consent")),
-    Place("certifying", "certificate", "Certifications", _certifies, also=("certify", "certification")),
-    Place("organisations", "users-group", "Organisations", _network, also=_ORGANISATION),
-    Place("audit", "history", "Audit", lambda actor: actor.admin),
+    Place("members", "users", "Members", may_look_up_members, also=("member", "new_member", "new_consent")),
+    Place(
+        "certifying",
+        "certificate",
+        "Certifications",
+        may_look_up_certifications,
+        also=("certify", "certification"),
+    ),
+    Place("organisations", "users-group", "Organisations", may_see_every_organisation, also=_ORGANISATION),
+    Place("audit", "history", "Audit", may_read_audit),
 )
 
 

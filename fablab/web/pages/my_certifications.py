@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from flask import render_template
+from datetime import datetime
 
-from fablab.certifications.queries import certifications, history
+from flask import render_template
+from sqlalchemy.orm import Session
+
+from fablab.certifications.queries import CertificationView, certifications, histories
 from fablab.clock import utc_now
 from fablab.web.pages import certification_words
 from fablab.web.pages.blueprint import blueprint
@@ -23,12 +26,16 @@ def my_certifications() -> str:
     """Everything one is certified on, what is good first, each with what became of it."""
     session, actor = reading()
     now = utc_now()
-    held = certifications(session, member_id=actor.member_id)
-    held.sort(key=lambda each: (ORDER.index(each.state(now)), each.thing.names["en"]))
+    held = held_by(session, actor.member_id, now)
     return render_template(
         "my_certifications.html",
         now=now,
         held=held,
-        # A person has a handful; each of their histories is a few lines.
-        histories={each.id: history(session, each.id) for each in held if each.state(now) != "valid"},
+        histories=histories(session, [each.id for each in held if each.state(now) != "valid"]),
     )
+
+
+def held_by(session: Session, member_id: int, now: datetime) -> list[CertificationView]:
+    """A member's certifications, what is good first."""
+    held = certifications(session, member_id=member_id)
+    return sorted(held, key=lambda each: (ORDER.index(each.state(now)), each.thing.names["en"]))

@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import Code, DomainError, not_found
 from fablab.organisations import queries, service
 from fablab.organisations.rules import NAME_MAX, may_found, may_see_every_organisation
 from fablab.web.catalogue import network_words
@@ -68,7 +68,7 @@ def organisations() -> str:
     """Every organisation of the network, searched by name, kind and tariff category."""
     session, actor = reading()
     if not may_see_every_organisation(actor):
-        raise DomainError(Code.NOT_ALLOWED, "This list is for the network's operators and administrators.")
+        raise not_found("page")
     text, kind, category = typed("q", NAME_MAX), typed("kind", 20), typed("category", 60)
     wanted = min(max(request.args.get("shown", SHOWN, type=int), SHOWN), SHOWN_MOST)
     found = queries.organisations(

@@ -13,9 +13,10 @@ from fablab.bookings import queries as bookings
 from fablab.bookings.claims import claims
 from fablab.bookings.free import fully_claimed
 from fablab.bookings.queries import CalendarRow
+from fablab.bookings.rules_people import may_see_whose
 from fablab.machines.queries import MachineView
 from fablab.machines.rules import Span, open_spans
-from fablab.members.rules import Actor, may_book, may_see_lab_details, may_see_work
+from fablab.members.rules import Actor, may_book, may_see_lab_details
 from fablab.settings import Settings
 from fablab.telemetry import queries as telemetry
 from fablab.telemetry.queries import StatusView
@@ -119,7 +120,7 @@ def _tile(
         since=status.since if status else None,
         seen_at=status.seen_at if status else None,
         detail=_detail(status),
-        job=_job(status, may_see_work(actor, status.booking_member_id, status.lab_id))
+        job=_job(status, may_see_whose(actor, status.booking_member_id, status.lab_id))
         if status and working
         else None,
         temperatures=_temperatures(status) if status and state != "unreachable" else (),

@@ -47,9 +47,11 @@ def training(training_id: int) -> str:
         found=[
             each
             for each in (
-                find_members(session, typed, limit=FOUND_SHOWN + len(there)) if typed.strip() else []
+                find_members(session, typed, limit=FOUND_SHOWN + len(there) + 1, active=True)
+                if typed.strip()
+                else []
             )
-            if each.active and each.id not in there and each.id != found.trainer_id
+            if each.id not in there and each.id != found.trainer_id
         ][:FOUND_SHOWN],
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.certifications.queries import thing
-from fablab.certifications.rules import LEVELS, is_staff, may_certify
+from fablab.certifications.rules import LEVELS, certifies_somewhere, may_certify
 from fablab.certifications.training_queries import TrainingView
 from fablab.certifications.training_queries import training as read_training
 from fablab.certifications.trainings import change_training, plan_training
@@ -25,7 +25,9 @@ from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
 
-FIELDS = ("lab", "on", "level", "title", "notes", "day", "starts", "ends", "places")
+# The last day is empty where it is the first.
+WHEN = ("day", "starts", "last_day", "ends")
+FIELDS = ("lab", "on", "level", "title", "notes", *WHEN, "places")
 TITLE_MAX, NOTES_MAX, PLACES_MAX = 120, 2000, 500
 # A refusal names a field of the verb; the form asks for the same thing in its own fields.
 OWN_FIELDS = {"starts_at": "starts", "ends_at": "ends", "machine": "on", "kind": "on"}
@@ -65,18 +67,23 @@ class TrainingForm:
         return int(text)
 
     def span(self, zone: str) -> tuple[datetime, datetime] | None:
-        """From and to on one day of the lab's wall clock."""
+        """From the first day's start to the last day's end by the lab's wall clock."""
+        first = self._day("day")
+        last = self._day("last_day") if self.typed["last_day"].strip() else first
+        if first is None or last is None:
+            return None
+        starts, ends = self._instant(first, "starts", zone), self._instant(last, "ends", zone)
+        return None if starts is None or ends is None else (starts, ends)
+
+    def _day(self, name: str) -> date | None:
         try:
-            day = date.fromisoformat(self.typed["day"])
+            day = date.fromisoformat(self.typed[name])
             if not 2000 <= day.year <= 2199:
                 raise ValueError
         except ValueError:
-            self.refuse("day", "Please give a day, for instance 2027-01-31.")
+            self.refuse(name, "Please give a day, for instance 2027-01-31.")
             return None
-        found = [self._instant(day, name, zone) for name in ("starts", "ends")]
-        if found[0] is None or found[1] is None:
-            return None
-        return found[0], found[1]
+        return day
 
     def _instant(self, day: date, name: str, zone: str) -> datetime | None:
         try:
@@ -142,10 +149,7 @@ def edit_training(training_id: int) -> str:
     """The form with what there is."""
     session, actor = reading()
     found = _editable(session, actor, training_id)
-    zone = ZoneInfo(found.zone)
-    starts, ends = found.starts_at.astimezone(zone), found.ends_at.astimezone(zone)
-    typed = dict.fromkeys(FIELDS, "") | {"title": found.title, "notes": found.notes}
-    typed |= {"day": f"{starts:%Y-%m-%d}", "starts": f"{starts:%H:%M}", "ends": f"{ends:%H:%M}"}
+    typed = dict.fromkeys(FIELDS, "") | {"title": found.title, "notes": found.notes} | _when(found)
     typed["places"] = str(found.places)
     return _page(session, [], TrainingForm(typed), found)
 
@@ -158,10 +162,11 @@ def training_changed(training_id: int) -> Response | tuple[str, int]:
     form = TrainingForm({name: request.form.get(name, "").replace("\0", " ") for name in FIELDS})
     changes: dict[str, Any] = {"title": form.title(), "notes": form.notes()}
     changes["places"] = form.number("places", PLACES_MAX, f"Please give a number from 1 to {PLACES_MAX}.")
-    span = form.span(found.zone)
-    if form.errors or span is None:
+    # What the form cannot say, such as seconds, stays as it is unless somebody changes the time.
+    if {name: form.typed[name] for name in WHEN} != _when(found) and (span := form.span(found.zone)):
+        changes["starts_at"], changes["ends_at"] = span
+    if form.errors:
         return _page(session, [], form, found), 422
-    changes["starts_at"], changes["ends_at"] = span
     try:
         with writing() as session:
             change_training(session, actor, training_id, changes, utc_now(), settings().web.base_url)
@@ -174,8 +179,21 @@ def training_changed(training_id: int) -> Response | tuple[str, int]:
     return redirect(url_for("pages.training", training_id=training_id), 303)
 
 
+def _when(found: TrainingView) -> dict[str, str]:
+    """The fields WHEN of a training."""
+    zone = ZoneInfo(found.zone)
+    starts, ends = found.starts_at.astimezone(zone), found.ends_at.astimezone(zone)
+    last_day = "" if ends.date() == starts.date() else f"{ends:%Y-%m-%d}"
+    return {
+        "day": f"{starts:%Y-%m-%d}",
+        "starts": f"{starts:%H:%M}",
+        "last_day": last_day,
+        "ends": f"{ends:%H:%M}",
+    }
+
+
 def _own_labs(session: Session, actor: Actor) -> list[LabView]:
-    if not is_staff(actor):
+    if not certifies_somewhere(actor):
         raise DomainError(Code.NOT_ALLOWED, "Only trainers and managers announce trainings.")
     return [each for each in labs(session) if may_certify(actor, each.id)]
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import render_template, request
 
-from fablab.certifications.rules import is_staff, may_enrol
+from fablab.certifications.rules import certifies_somewhere, may_enrol
 from fablab.certifications.training_queries import TrainingView, unclosed
 from fablab.certifications.training_queries import trainings as upcoming
 from fablab.clock import utc_now
@@ -36,7 +36,7 @@ def trainings() -> str:
         limit=SHOWN,
     )
     open_ = []
-    if is_staff(actor):
+    if certifies_somewhere(actor):
         own = None if actor.admin else actor.managed_labs | actor.trained_labs
         open_ = unclosed(session, actor.member_id, own, now)
     shown = [each for each in found if each.cancelled_at is None or each.own_state is not None]
@@ -49,7 +49,7 @@ def trainings() -> str:
         kinds=all_kinds,
         lab=lab,
         kind=kind,
-        may_hold=is_staff(actor),
+        may_hold=certifies_somewhere(actor),
         may_take=may_enrol(actor),
     )
 

@@ -12,8 +12,8 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest
 from fablab.bookings.models import STATES
 from fablab.bookings.queries import BookingView, CalendarRow, ChangeView, ParticipantView
-from fablab.bookings.rules_people import Part, may_see_accounts, may_see_participants
-from fablab.members.rules import Actor, may_see_booking
+from fablab.bookings.rules_people import Part, may_see_accounts, may_see_participants, may_see_whose
+from fablab.members.rules import Actor
 from fablab.web.schemas.base import (
     Cursor,
     Id,
@@ -245,7 +245,7 @@ def change_json(change: ChangeView, zone: ZoneInfo) -> dict[str, Any]:
 def calendar_json(row: CalendarRow, actor: Actor) -> dict[str, Any]:
     """A taken span; whose booking it is only for whom that is meant."""
     zone = ZoneInfo(row.zone)
-    known = row.member_id is not None and may_see_booking(actor, row.member_id, row.lab_id)
+    known = row.member_id is not None and may_see_whose(actor, row.member_id, row.lab_id)
     return {
         "machine": row.machine_slug,
         "kind": row.kind,

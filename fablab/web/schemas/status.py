@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields
 
-from fablab.members.rules import Actor, may_see_work
+from fablab.bookings.rules_people import may_see_whose
+from fablab.members.rules import Actor
 from fablab.telemetry.queries import StatusView
 from fablab.web.schemas.base import Instant, Strict
 
@@ -71,7 +72,7 @@ def status_values(view: StatusView | None, zone: str, *, full: bool) -> dict[str
 
 def status_json(view: StatusView | None, zone: str, actor: Actor) -> dict[str, Any]:
     """The values of StatusOut as this viewer may see them."""
-    full = view is not None and may_see_work(actor, view.booking_member_id, view.lab_id)
+    full = view is not None and may_see_whose(actor, view.booking_member_id, view.lab_id)
     return status_values(view, zone, full=full)
 
 

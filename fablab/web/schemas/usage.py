@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields, validate
 
-from fablab.members.rules import Actor, may_see_work
+from fablab.bookings.rules_people import may_see_whose
+from fablab.members.rules import Actor
 from fablab.usage.models import OUTCOMES
 from fablab.usage.queries import JobView, SessionView
 from fablab.web.schemas.base import Cursor, Id, Instant, PageQuery, Slug, Strict, a_number, an_instant
@@ -76,7 +77,7 @@ class SessionOut(Strict):
 def job_json(job: JobView, actor: Actor) -> dict[str, Any]:
     """A job; file, reason, booking and member only for whom they concern."""
     clock = ZoneInfo(job.zone)
-    known = may_see_work(actor, job.member_id, job.lab_id)
+    known = may_see_whose(actor, job.member_id, job.lab_id)
     return {
         "id": job.id,
         "machine": job.machine_slug,
@@ -99,7 +100,7 @@ def job_json(job: JobView, actor: Actor) -> dict[str, Any]:
 def session_json(session: SessionView, actor: Actor) -> dict[str, Any]:
     """A usage session; booking and member only for whom they concern."""
     clock = ZoneInfo(session.zone)
-    known = may_see_work(actor, session.member_id, session.lab_id)
+    known = may_see_whose(actor, session.member_id, session.lab_id)
     return {
         "id": session.id,
         "machine": session.machine_slug,

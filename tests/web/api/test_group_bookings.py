@@ -109,6 +109,9 @@ def test_who_comes_along_reads_it_and_no_more(api: Apis) -> None:
     calendar = api("youssef").get(f"/machines/tanger-prusa-1/calendar?from={made['starts_at']}")
     (taken,) = calendar.json["items"]
     assert (taken["booking"], taken["mine"], taken["member"]) == (None, False, None)
+    for lists in ("jobs", "usage-sessions"):
+        assert api("youssef").get(f"/{lists}?booking={made['id']}").status_code == 200, lists
+        assert api("karim").get(f"/{lists}?booking={made['id']}").status_code == 404, lists
 
 
 def test_owners_read_what_was_booked_in_their_organisations_name(

@@ -73,7 +73,7 @@ ROWS: dict[str, Row] = {
     "GET /organisations": Row(200),
     "GET /new-organisation": Row(200, nadia=403),
     "POST /new-organisation": Row(303, nadia=403, form={"name": "New", "kind": "startup"}),
-    "GET /staff/organisations": Row(403, nadia=200, admin=200),
+    "GET /staff/organisations": Row(404, nadia=200, admin=200),
     "GET /organisations/<slug:slug>": Row(200, **OUTSIDE, at=PAGE),
     "GET /organisations/<slug:slug>/bookings": Row(200, **LOOK, at=PAGE),
     "GET /organisations/<slug:slug>/consumption": Row(200, **LOOK, at=PAGE),
