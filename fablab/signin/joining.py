@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, Refusal
 from fablab.mail.service import Recipient, queue
+from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
 from fablab.members.models import Member, Role
-from fablab.members.profile import LANGUAGES, name_refusal
+from fablab.members.profile import name_refusal
 from fablab.members.rules import birth_date_refusal
 from fablab.signin import links
 from fablab.signin.models import MailLink
@@ -54,7 +55,7 @@ def account_to_be(
     }
 
 
-def join(session: Session, link: str, now: datetime) -> int:
+def join(session: Session, link: str, now: datetime, *, address: str | None = None) -> int:
     """Take a link of purpose 'join', whose password has been shown, and make the account; returns its id.
 
     Raises REFUSED when the address got an account meanwhile.
@@ -63,7 +64,8 @@ def join(session: Session, link: str, now: datetime) -> int:
     member_id = _make(session, taken.email, taken.pending or {}, now)
     # Whatever others typed for this address is void.
     session.execute(delete(MailLink).where(MailLink.purpose == "join", MailLink.email == taken.email))
-    audit.record(session, None, "member.join", f"member {member_id}", now, on_member_id=member_id)
+    subject = f"member {member_id}"
+    audit.record(session, None, "member.join", subject, now, on_member_id=member_id, address=address)
     return member_id
 
 

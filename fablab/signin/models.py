@@ -28,7 +28,7 @@ class SignInSession(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    # 'password', 'passkey', 'link' or 'oidc:<provider>'; whether a second factor was shown beside it.
+    # 'password', 'passkey' or 'oidc:<provider>'; whether a second factor was shown beside it.
     method: Mapped[str] = mapped_column(String(60))
     second_factor: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]

@@ -25,7 +25,7 @@ from fablab.members import audit
 from fablab.members.models import Member
 from fablab.members.rules import Actor
 from fablab.signin.models import Passkey, SpentChallenge
-from fablab.signin.ways_in import refuse_last_way, ways_in
+from fablab.signin.ways_in import refuse_last_way, tell, ways_in
 
 log = logger("signin")
 
@@ -146,13 +146,22 @@ def add(
     if passkey_id is None:
         raise _refused("known", "This passkey is in use already.")
     audit.record(session, actor, "passkey.add", f"passkey {passkey_id}", now, on_member_id=actor.member_id)
-    return passkey_id
+    tell(session, actor.member_id, now)
+    return int(passkey_id)
 
 
 def sign_in_with(
-    session: Session, credential: str, challenge: bytes, place: Place, now: datetime
+    session: Session,
+    credential: str,
+    challenge: bytes,
+    place: Place,
+    now: datetime,
+    *,
+    address: str | None = None,
 ) -> int | None:
     """The member whose passkey answered the challenge, or None. A challenge is good for one right answer.
+
+    ``address`` is where the answer came from.
 
     1. Find the passkey and check what it signed.
     2. Spend the challenge.
@@ -184,7 +193,16 @@ def sign_in_with(
     if not _counted(session, passkey.id, shown.new_sign_count, now):
         detail = f"counter {shown.new_sign_count} after {passkey.sign_count}"
         subject = f"passkey {passkey.id}"
-        audit.record(session, None, "passkey.refuse", subject, now, detail, on_member_id=passkey.member_id)
+        audit.record(
+            session,
+            None,
+            "passkey.refuse",
+            subject,
+            now,
+            detail,
+            on_member_id=passkey.member_id,
+            address=address,
+        )
         return None
     return session.scalar(
         select(Member.id).where(Member.id == passkey.member_id, Member.active, Member.erased_at.is_(None))

@@ -13,7 +13,6 @@ from fablab.errors import Code, DomainError, Refusal, not_found
 from fablab.members import audit
 from fablab.members.models import Member
 from fablab.members.passwords import aside, hash_password, matches, outdated
-from fablab.members.queries import MemberView, member_by_email
 from fablab.members.rules import Actor
 from fablab.signin import links, sessions
 from fablab.signin.queries import Credentials
@@ -71,10 +70,12 @@ def set_password(
     now: datetime,
     *,
     keep_session: int | None = None,
+    address: str | None = None,
 ) -> None:
     """Set a new password; the member's sessions end, except the one with the id ``keep_session``.
 
-    Links that were asked for before work no more: a thief's, above all.
+    ``address`` is where somebody acts from who has not signed in. Links that were asked for before work no
+    more: a thief's, above all.
     """
     member = session.execute(select(Member.name, Member.email).where(Member.id == member_id)).one_or_none()
     if member is None:
@@ -83,7 +84,15 @@ def set_password(
     session.execute(
         update(Member).where(Member.id == member_id).values(password_hash=hash_password(password))
     )
-    audit.record(session, actor, "member.set_password", f"member {member_id}", now, on_member_id=member_id)
+    audit.record(
+        session,
+        actor,
+        "member.set_password",
+        f"member {member_id}",
+        now,
+        on_member_id=member_id,
+        address=address,
+    )
     sessions.end_all(session, member_id, now, but=keep_session)
     links.void(session, member_id)
 
@@ -104,13 +113,6 @@ def renew_hash(session: Session, found: Credentials, password: str) -> None:
         session.execute(
             update(Member).where(Member.id == found.member_id).values(password_hash=hash_password(password))
         )
-
-
-def verify_password(session: Session, email: str, password: str) -> MemberView | None:
-    """The active member with this address and password, or None."""
-    member = member_by_email(session, email)
-    found = Credentials(member.id, member.password_hash, member.active) if member else None
-    return member if right(found, password) else None
 
 
 def _left(password: str, expected: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from fablab.members.models import Member
 from fablab.members.rules import Actor
 from fablab.members.service import add_member
 from fablab.signin.models import ProviderIdentity
-from fablab.signin.ways_in import refuse_last_way, ways_in
+from fablab.signin.ways_in import refuse_last_way, tell, ways_in
 
 SUBJECT_MAX = 255
 NAME_MAX = 120
@@ -79,21 +79,24 @@ def identities_of(session: Session, member_id: int) -> list[IdentityView]:
     return [IdentityView(*row) for row in rows]
 
 
-def sign_in_with(session: Session, claims: Claims, now: datetime, *, registration: bool) -> int:
+def sign_in_with(
+    session: Session, claims: Claims, now: datetime, *, registration: bool, address: str | None = None
+) -> int:
     """The member whom a provider's word lets in; returns the id.
 
     1. An account at the provider seen before: its member.
     2. Otherwise the member whose verified address the provider has verified too: linked from now on.
     3. Otherwise, where people may register themselves, a new member.
 
-    Raises REFUSED (closed_account, email_unverified, email_unconfirmed_here, no_account) with what to do.
+    ``address`` is where the person came from. Raises REFUSED (closed_account, email_unverified,
+    email_unconfirmed_here, no_account) with what to do.
     """
     try:
         with session.begin_nested():
-            return _member_for(session, claims, now, registration)
+            return _member_for(session, claims, now, registration, address)
     except IntegrityError:
         # The same person came in twice at once and the other was first: now there is somebody to find.
-        return _member_for(session, claims, now, registration=False)
+        return _member_for(session, claims, now, False, address)
 
 
 def link(session: Session, actor: Actor, claims: Claims, now: datetime) -> None:
@@ -106,6 +109,7 @@ def link(session: Session, actor: Actor, claims: Claims, now: datetime) -> None:
         try:
             with session.begin_nested():
                 _link(session, actor, actor.member_id, claims, now)
+                tell(session, actor.member_id, now)
         except IntegrityError:
             # Somebody was quicker by a moment; whoever it was is the owner now.
             owner = _owner(session, claims)
@@ -130,7 +134,9 @@ def unlink(
     audit.record(session, actor, "provider.unlink", subject, now, provider, on_member_id=actor.member_id)
 
 
-def _member_for(session: Session, claims: Claims, now: datetime, registration: bool) -> int:
+def _member_for(
+    session: Session, claims: Claims, now: datetime, registration: bool, address: str | None
+) -> int:
     known = _owner(session, claims)
     if known is not None:
         _open_account(session, Member.id == known)
@@ -151,14 +157,15 @@ def _member_for(session: Session, claims: Claims, now: datetime, registration: b
                 "Sign in with its password, confirm the address, then link the two."
             )
             raise _refused("email_unconfirmed_here", text)
-        _link(session, None, member.id, claims, now)
+        _link(session, None, member.id, claims, now, address)
+        tell(session, member.id, now)
         return member.id
     if not registration:
         text = "You have no account here yet, and new ones are made by the labs. Ask at your lab."
         raise _refused("no_account", text)
     member_id = add_member(session, claims.email, claims.name, "maker", now)
     session.execute(update(Member).where(Member.id == member_id).values(email_verified_at=now))
-    _link(session, None, member_id, claims, now)
+    _link(session, None, member_id, claims, now, address)
     return member_id
 
 
@@ -177,7 +184,14 @@ def _open_account(session: Session, condition: Any) -> Member | None:
     return member
 
 
-def _link(session: Session, actor: Actor | None, member_id: int, claims: Claims, now: datetime) -> None:
+def _link(
+    session: Session,
+    actor: Actor | None,
+    member_id: int,
+    claims: Claims,
+    now: datetime,
+    address: str | None = None,
+) -> None:
     identity_id = session.scalar(
         insert(ProviderIdentity)
         .values(
@@ -190,7 +204,16 @@ def _link(session: Session, actor: Actor | None, member_id: int, claims: Claims,
         .returning(ProviderIdentity.id)
     )
     subject = f"identity {identity_id}"
-    audit.record(session, actor, "provider.link", subject, now, claims.provider, on_member_id=member_id)
+    audit.record(
+        session,
+        actor,
+        "provider.link",
+        subject,
+        now,
+        claims.provider,
+        on_member_id=member_id,
+        address=address,
+    )
 
 
 def _address(email: object) -> str | None:

@@ -21,6 +21,7 @@ class Present:
 
     actor: Actor
     session_id: int
+    began_at: datetime
     seen_at: datetime
     method: str
     second_factor: bool
@@ -82,7 +83,13 @@ def present(session: Session, plain: str, now: datetime) -> Present | None:
     found = SignInSession
     rows = (
         session.execute(
-            with_roles(found.id.label("session_id"), found.seen_at, found.method, found.second_factor)
+            with_roles(
+                found.id.label("session_id"),
+                found.created_at.label("began_at"),
+                found.seen_at,
+                found.method,
+                found.second_factor,
+            )
             .join(found, found.member_id == Member.id)
             .where(found.digest == digest(plain), _lasts(now), Member.active)
         )
@@ -93,7 +100,9 @@ def present(session: Session, plain: str, now: datetime) -> Present | None:
     if actor is None:
         return None
     row = rows[0]
-    return Present(actor, row["session_id"], row["seen_at"], row["method"], row["second_factor"])
+    return Present(
+        actor, row["session_id"], row["began_at"], row["seen_at"], row["method"], row["second_factor"]
+    )
 
 
 def sessions_of(session: Session, member_id: int, now: datetime) -> list[SessionView]:

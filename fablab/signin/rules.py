@@ -30,6 +30,7 @@ DAY_S = 86400
 # By the part of a key before the colon. Whole classes share one address, so addresses get more.
 LIMITS = {
     "account": Limit(free=5, first_s=2, longest_s=900, forget_s=DAY_S, clears=True),
+    "known": Limit(free=5, first_s=2, longest_s=900, forget_s=DAY_S, clears=True),
     "factor": Limit(free=5, first_s=5, longest_s=900, forget_s=DAY_S, clears=True),
     "address": Limit(free=50, first_s=1, longest_s=900, forget_s=6 * 3600),
     "token": Limit(free=20, first_s=1, longest_s=900, forget_s=3600),
@@ -42,6 +43,11 @@ LONGEST_DOUBLING = 30
 def account_key(email: str) -> str:
     """Guesses at one account, whether it exists or not."""
     return f"account:{same_email(email)}"
+
+
+def known_key(browser: str) -> str:
+    """Guesses at one account in a browser that was signed in to it before."""
+    return f"known:{browser}"
 
 
 def factor_key(member_id: int) -> str:

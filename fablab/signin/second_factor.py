@@ -13,6 +13,7 @@ from fablab.members.models import Member
 from fablab.members.rules import Actor
 from fablab.signin import authenticator, recovery
 from fablab.signin.models import SignInSession
+from fablab.signin.ways_in import tell
 
 
 def is_staff(actor: Actor) -> bool:
@@ -38,10 +39,13 @@ def required(session: Session, member_id: int) -> bool:
     return authenticator.confirmed(session, member_id)
 
 
-def check(session: Session, member_id: int, key: bytes, code: str, now: datetime) -> bool:
+def check(
+    session: Session, member_id: int, key: bytes, code: str, now: datetime, *, address: str | None = None
+) -> bool:
     """Whether this is a code of the member's app, or a recovery code; either is used up by it.
 
-    ``key`` encrypts authenticators' secrets (`authenticator.key_from`). Limits on guessing are the caller's.
+    ``key`` encrypts authenticators' secrets (`authenticator.key_from`), ``address`` is where the code came
+    from. Limits on guessing are the caller's.
     """
     if not required(session, member_id):
         return False
@@ -52,7 +56,9 @@ def check(session: Session, member_id: int, key: bytes, code: str, now: datetime
         return False
     left = f"{recovery.left(session, member_id)} left"
     subject = f"member {member_id}"
-    audit.record(session, None, "recovery_code.use", subject, now, left, on_member_id=member_id)
+    audit.record(
+        session, None, "recovery_code.use", subject, now, left, on_member_id=member_id, address=address
+    )
     return True
 
 
@@ -70,6 +76,7 @@ def confirm(
         .where(SignInSession.id == session_id, SignInSession.member_id == actor.member_id)
         .values(second_factor=True)
     )
+    tell(session, actor.member_id, now)
     return recovery.renew(session, actor.member_id)
 
 

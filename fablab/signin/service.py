@@ -14,7 +14,7 @@ from fablab.members import audit
 from fablab.members.models import Member
 from fablab.members.rules import Actor
 from fablab.members.search import sought
-from fablab.signin import limits, links, passwords, sessions
+from fablab.signin import limits, links, passwords
 from fablab.signin.models import LinkRequest
 from fablab.signin.rules import account_key, email_trouble, same_email
 
@@ -76,13 +76,18 @@ def answer_requests(session: Session, base_url: str, now: datetime) -> int:
     return len(rows)
 
 
-def reset_password(session: Session, link: str, password: str, now: datetime) -> None:
-    """Take a link of purpose 'reset' and set a new password: every session ends, guesses are forgotten."""
+def reset_password(
+    session: Session, link: str, password: str, now: datetime, *, address: str | None = None
+) -> None:
+    """Take a link of purpose 'reset' and set a new password: every session ends, guesses are forgotten.
+
+    ``address`` is where it was opened, for the audit.
+    """
     taken = links.take(session, link, "reset", now)
     member = _member(session, Member.id == taken.member_id)
     if member is None:
         raise not_found("account")
-    passwords.set_password(session, None, member.id, password, now)
+    passwords.set_password(session, None, member.id, password, now, address=address)
     if same_email(taken.email) == same_email(member.email) and member.email_verified_at is None:
         session.execute(update(Member).where(Member.id == member.id).values(email_verified_at=now))
     limits.succeeded(session, [account_key(member.email)])
@@ -100,10 +105,11 @@ def change_password(
     queue(session, "password_changed", _recipient(member), {}, now)
 
 
-def confirm_address(session: Session, link: str, now: datetime) -> None:
+def confirm_address(session: Session, link: str, now: datetime, *, address: str | None = None) -> None:
     """Take a link of purpose 'verify' or 'address': the address is the member's, from now on.
 
-    The old address is told of a new one, and no link sent there works any more. Raises REFUSED when somebody else got the address meanwhile.
+    The old address is told of a new one, and no link sent there works any more. Raises REFUSED when somebody
+    else got the address meanwhile.
     """
     taken = links.take(session, link, ("verify", "address"), now)
     member = _member(session, Member.id == taken.member_id)
@@ -123,13 +129,8 @@ def confirm_address(session: Session, link: str, now: datetime) -> None:
         .values(email=taken.email, email_verified_at=now, sought=sought(member.name, taken.email))
     )
     subject = f"member {member.id}"
-    audit.record(session, None, "member.change_email", subject, now, on_member_id=member.id)
+    audit.record(session, None, "member.change_email", subject, now, on_member_id=member.id, address=address)
     queue(session, "address_changed", _recipient(member), {}, now)
-
-
-def end_sessions_of(session: Session, actor: Actor, now: datetime, *, but: int | None) -> int:
-    """Sign the actor out everywhere, except in the session ``but``; returns how many sessions ended."""
-    return sessions.end_all(session, actor.member_id, now, but=but, actor=actor)
 
 
 def address_taken() -> DomainError:

@@ -12,6 +12,7 @@ from fablab.members.models import Member
 from fablab.members.queries import TokenView, tokens_of
 from fablab.members.rules import Actor
 from fablab.members.service import add_token
+from fablab.signin.ways_in import tell
 
 NAME_MAX = 80
 
@@ -29,7 +30,8 @@ def make_token(
 ) -> tuple[TokenView, str]:
     """Make a token for the actor; returns it and its secret text, which is kept nowhere.
 
-    ``most`` tokens at a time, each for ``longest_days`` at most, which is also what None gives.
+    ``most`` tokens at a time, each for ``longest_days`` at most, which is also what None gives. A mail
+    tells the member of it.
     """
     refusals = []
     if not name.strip() or len(name.strip()) > NAME_MAX or not name.strip().isprintable():
@@ -44,6 +46,7 @@ def make_token(
     if len(tokens_of(session, actor.member_id, now)) >= most:
         text = f"You have {most} tokens, which is as many as one may have. End one you no longer use."
         raise DomainError(Code.REFUSED, text, [Refusal("too_many_tokens", "name", text)])
+    tell(session, actor.member_id, now)
     return add_token(
         session,
         actor.member_id,

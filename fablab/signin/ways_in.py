@@ -1,13 +1,15 @@
-"""How a member can get in at all; the last way is never taken away."""
+"""How a member can get in at all; the last way is never taken away, and of a new one its owner hears."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from fablab.errors import Code, DomainError, Refusal
+from fablab.mail.service import Recipient, queue
 from fablab.members.models import Member
 from fablab.signin.models import Passkey, ProviderIdentity
 
@@ -46,3 +48,13 @@ def refuse_last_way(ways_left: int) -> None:
     if ways_left < 1:
         text = "This is your only way in. Set a password or add a passkey first."
         raise DomainError(Code.REFUSED, text, [Refusal("last_way_in", "", text)])
+
+
+def tell(session: Session, member_id: int, now: datetime) -> None:
+    """Write to the member that there is a new way into the account; it may have been somebody else."""
+    found = Member
+    to = session.execute(
+        select(found.email, found.name, found.language).where(found.id == member_id, found.active)
+    ).one_or_none()
+    if to is not None:
+        queue(session, "way_in_added", Recipient(to.email, to.name, to.language, member_id), {}, now)

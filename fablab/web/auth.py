@@ -1,4 +1,7 @@
-"""Who is asking: the browser's session or a Bearer token, turned into an Actor."""
+"""Who is asking: the browser's session or, in REST, a Bearer token, turned into an Actor.
+
+Pages know sessions only: a token that somebody found opens no page that could make it a lasting way in.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,33 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import flask
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
-from fablab.members.queries import Bearer, find_token
+from fablab.members.queries import Bearer, find_token, member_by_id
 from fablab.members.rules import Actor
 from fablab.members.service import note_token_use
 from fablab.settings import Settings
-from fablab.signin import limits, sessions
+from fablab.signin import limits, second_factor, sessions
+from fablab.signin.passkeys import passkeys_of
 from fablab.signin.queries import Present, present
 from fablab.signin.rules import Lengths, address_key
+from fablab.web import half_way, known_browser
 from fablab.web.database import db, writing
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # How exactly the last use of a token is remembered; every request would be a write otherwise.
 TOKEN_USE_GRAIN = timedelta(hours=1)
+
+# What somebody who must set up a second factor first may still open.
+BEFORE_ENROLMENT = frozenset(
+    f"pages.{name}"
+    for name in ("authenticator", "authenticator_begun", "authenticator_confirmed", "sure", "sure_given")
+)
 
 csrf = CSRFProtect()
 View = TypeVar("View", bound=Callable[..., Any])
@@ -47,7 +60,8 @@ def current_actor() -> Actor:
 def actor_or_none() -> Actor | None:
     """Who makes this request, or None.
 
-    A request with an Authorization header is judged by it alone: a bad token is never saved by a session.
+    In REST a request with an Authorization header is judged by it alone: a bad token is never saved by a
+    session. Elsewhere the header says nothing.
     """
     if "actor" not in g:
         # Known before tokens are counted: an error page asks again.
@@ -55,6 +69,22 @@ def actor_or_none() -> Actor | None:
         actor = _bearer() if _has_bearer() else _session_actor()
         g.actor = None if actor is None else replace(actor, address=request.remote_addr)
     return cast("Actor | None", g.actor)
+
+
+def still_the_same(actor: Actor) -> Callable[[Session], bool]:
+    """For answers that go on after their request: whether its session or token still gives just these rights.
+
+    What is returned takes a database session of its own; one statement.
+    """
+    plain = request.headers["Authorization"].partition(" ")[2].strip() if _has_bearer() else None
+    cookie = request.cookies.get(cookie_name(), "")
+
+    def same(session: Session) -> bool:
+        now = utc_now()
+        found = present(session, cookie, now) if plain is None else find_token(session, plain, now)
+        return found is not None and replace(found.actor, address=actor.address) == actor
+
+    return same
 
 
 def current_session() -> Present | None:
@@ -85,6 +115,9 @@ def sign_in(member_id: int, method: str, *, second_factor: bool = False, remembe
             browser=request.headers.get("User-Agent", ""),
             lengths=lengths,
         )
+        member = member_by_id(session, member_id)
+    if member is not None:
+        known_browser.remember(member.email)
     flask.session.clear()
     _forget_actor()
     g.cookie = (plain, lengths.remembered_s if remember else None)
@@ -110,19 +143,46 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     app.before_request(_check)
     app.after_request(_set_cookie)
+    app.after_request(known_browser.set_cookie)
 
 
-def _check() -> None:
+def _check() -> AnyResponse | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or request.endpoint == "static":
-        return
+        return None
+    enrolment = None
     if not getattr(view, "public", False):
         actor = current_actor()
         if actor.read_only and request.method not in SAFE_METHODS:
             raise DomainError(Code.NOT_ALLOWED, "This token may only read.")
+        enrolment = _enrolment(actor)
     if request.method not in SAFE_METHODS and not _has_bearer():
         # A browser sends its cookies along with requests that other sites make; a token it does not.
         csrf.protect()
+    return enrolment
+
+
+def _enrolment(actor: Actor) -> AnyResponse | None:
+    """Where the settings ask staff for a second factor: to the page to set it up, or on to show it.
+
+    Raises NOT_ALLOWED to programs, also to those whose token belongs to somebody without one.
+    """
+    here = current_session()
+    shown = here is not None and here.second_factor
+    if not second_factor.enrolment_due(actor, _settings().signin.staff_second_factor, shown):
+        return None
+    if request.endpoint in BEFORE_ENROLMENT:
+        return None
+    has_app = second_factor.required(db.session(), actor.member_id)
+    if here is None and (has_app or passkeys_of(db.session(), actor.member_id)):
+        return None
+    if here is None or request.path.startswith("/api/"):
+        text = "Your role needs a second factor. Sign in with a browser to set it up."
+        raise DomainError(Code.NOT_ALLOWED, text)
+    if has_app:
+        # Set up meanwhile in another browser: here it was not shown yet.
+        return redirect(half_way.begin(actor.member_id, here.method, remember=False, destination=""))
+    return redirect(url_for("pages.authenticator"))
 
 
 def _set_cookie(response: Response) -> Response:
@@ -143,7 +203,8 @@ def _set_cookie(response: Response) -> Response:
 
 
 def _has_bearer() -> bool:
-    return "Authorization" in request.headers
+    for_programs = request.path.startswith("/api/") or request.path == "/metrics"
+    return for_programs and "Authorization" in request.headers
 
 
 def _bearer() -> Actor | None:

@@ -17,7 +17,8 @@ from fablab.sample.load import load
 from fablab.sample.network import LABS, MACHINES
 from fablab.sample.organisations import ORGANISATIONS
 from fablab.sample.people import CAST, PASSWORD
-from fablab.signin.passwords import set_password, verify_password
+from fablab.signin.passwords import right, set_password
+from fablab.signin.queries import credentials
 from fablab.telemetry.models import Bridge
 from fablab.usage.consumption import consumption, quota_use
 from fablab.usage.models import Job, UsageSession
@@ -79,8 +80,8 @@ def _places_people_and_bridges(session: Session) -> None:
         ("admin", "admin", None),
     }
     for person in CAST:
-        assert verify_password(session, person.email, PASSWORD) is not None
-    assert verify_password(session, "hamza.bouzidi@example.org", PASSWORD) is None
+        assert right(credentials(session, person.email), PASSWORD)
+    assert not right(credentials(session, "hamza.bouzidi@example.org"), PASSWORD)
 
 
 def _history_is_plausible(session: Session) -> None:

@@ -39,6 +39,11 @@ class EventReader:
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has let go."""
+        return not self._thread.is_alive()
+
     def read(self, timeout: float = 5) -> ServerEvent | None:
         try:
             return self._events.get(timeout=timeout)

@@ -130,7 +130,7 @@ def test_bad_tokens_are_counted_by_place_and_good_ones_pass(app: Flask, api: Api
     ]
     assert seen == [401] * 20 + [429] * 2
     page = guesser.get("/bookings", headers={"Authorization": "Bearer fab_x", "Accept": "text/html"})
-    assert (page.status_code, page.content_type) == (429, "text/html; charset=utf-8")
+    assert page.status_code == 302, "pages look at no token"
     assert api("amina").get("/me").status_code == 200
     assert visit("amina").get("/bookings").status_code == 200
 

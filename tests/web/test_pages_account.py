@@ -206,18 +206,6 @@ def test_a_token_is_shown_once_works_and_is_ended(app: Flask, visit: Visit) -> N
     assert program.get("/api/v1/me", headers=headers).status_code == 401
 
 
-def test_one_has_so_many_tokens_and_none_for_ever(api: Apis) -> None:
-    amina = api("amina")
-    made = amina.post("/me/tokens", {"name": "laptop"})
-    assert made.json["expires_at"] is not None
-    assert amina.post("/me/tokens", {"name": "laptop", "days": 367}).status_code == 422
-    for _ in range(18):
-        assert amina.post("/me/tokens", {"name": "laptop"}).status_code == 201
-    refused = amina.post("/me/tokens", {"name": "laptop"})
-    assert (refused.status_code, refused.json["refusals"][0]["code"]) == (422, "too_many_tokens")
-    assert api("youssef").post("/me/tokens", {"name": "laptop"}).status_code == 201
-
-
 def test_programs_see_and_end_browsers_and_change_the_profile(
     app: Flask, api: Apis, visit: Visit, session: Session
 ) -> None:

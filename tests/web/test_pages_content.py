@@ -25,6 +25,7 @@ ADDRESSES = (
     "/account",
     "/account/security",
     "/account/security/tokens",
+    "/account/security/sure",
 )
 # What strangers see.
 OUTSIDE = ("/sign-in", "/forgotten", "/join", "/reset/x", "/confirm/x")

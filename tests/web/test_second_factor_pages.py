@@ -80,7 +80,7 @@ def test_the_first_half_lasts_ten_minutes(
     secret, _ = enrol(session, cast, "amina")
     reader = half_in(app, "amina")
     later = utc_now() + timedelta(minutes=11)
-    monkeypatch.setattr("fablab.web.pages.half_way.utc_now", lambda: later)
+    monkeypatch.setattr("fablab.web.half_way.utc_now", lambda: later)
     answer = reader.post("/sign-in/second-step", code=code_now(secret))
     assert (answer.status_code, answer.location) == (303, "/sign-in")
     assert session.scalar(select(SignInSession.id)) is None
@@ -220,8 +220,16 @@ def test_where_it_is_required_a_session_begun_without_it_shows_it_now(
     assert salma.get("/bookings").status_code == 200
 
 
-def test_where_it_is_required_a_program_with_a_token_goes_on(
-    strict_app: Flask, api: Apis, cast: Cast
+def test_where_it_is_required_a_token_of_staff_without_one_does_nothing(
+    strict_app: Flask, api: Apis, session: Session, cast: Cast
 ) -> None:
-    headers = {"Authorization": f"Bearer {api.token('salma')}"}
-    assert strict_app.test_client().get("/api/v1/me", headers=headers).status_code == 200
+    program = strict_app.test_client(use_cookies=False)
+
+    def asked(name: str) -> int:
+        headers = {"Authorization": f"Bearer {api.token(name)}"}
+        return program.get("/api/v1/me", headers=headers).status_code
+
+    assert asked("salma") == 403
+    assert asked("amina") == 200, "makers may, staff must"
+    enrol(session, cast, "salma")
+    assert asked("salma") == 200

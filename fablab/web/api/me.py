@@ -12,12 +12,13 @@ from fablab.members.profile import change_profile
 from fablab.members.queries import tokens_of
 from fablab.members.rules import Actor
 from fablab.members.service import revoke_token
-from fablab.signin import service, sessions
+from fablab.signin import sessions
 from fablab.signin.queries import SessionView, profile, sessions_of
 from fablab.signin.tokens import make_token
 from fablab.web.api.base import Blueprint, session, settings
 from fablab.web.auth import current_actor, current_session
 from fablab.web.idempotency import writes, writes_secret
+from fablab.web.proof import in_browser_lately
 from fablab.web.schemas import me as shape
 from fablab.web.schemas.base import page_of
 
@@ -64,8 +65,10 @@ def delete_session(session_id: int) -> Response:
 @blueprint.response(204)
 def delete_sessions() -> Response:
     """Sign out everywhere, but for the browser that asks. Tokens stay."""
-    here = current_session()
-    service.end_sessions_of(session(), current_actor(), utc_now(), but=here.session_id if here else None)
+    actor, here = current_actor(), current_session()
+    sessions.end_all(
+        session(), actor.member_id, utc_now(), but=here.session_id if here else None, actor=actor
+    )
     return Response(status=204)
 
 
@@ -83,8 +86,11 @@ def list_tokens() -> dict[str, Any]:
 def post_token(body: dict[str, Any]) -> dict[str, Any]:
     """Make a token for a program. The answer is the only time it is shown.
 
-    Without `days` it works for as long as tokens may here: a year, unless the network says otherwise.
+    Only a browser's session makes tokens, within ten minutes of signing in: a token that somebody found must
+    not make itself another. Without `days` it works for as long as tokens may here: a year, unless the
+    network says otherwise.
     """
+    in_browser_lately()
     limits = settings().signin
     made, plain = make_token(
         session(),

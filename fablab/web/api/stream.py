@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import queue
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Response, current_app, request
 from marshmallow import fields
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from fablab.bookings.queries import BookingView, bookings, changes_since
 from fablab.bookings.rules_people import may_see_whose
 from fablab.clock import utc_now
+from fablab.logs import logger
 from fablab.machines.queries import machines
 from fablab.members.rules import Actor
 from fablab.telemetry.queries import StatusView, statuses
 from fablab.web.api.base import Blueprint, session, settings, the_lab
-from fablab.web.auth import current_actor
+from fablab.web.auth import current_actor, still_the_same
 from fablab.web.database import db
 from fablab.web.live import Event, Hub, Viewer, number_at
 from fablab.web.schemas.base import Slug, Strict
@@ -27,7 +30,9 @@ from fablab.web.schemas.status import StatusOut, status_values
 
 blueprint = Blueprint("stream", "Live updates")
 
-# A stream ends after this long, so that whoever lost the right to watch stops; browsers connect again.
+log = logger("live")
+
+# A stream ends after this long; browsers connect again.
 LONGEST_S = 1800
 # Changes are stamped before they are committed: what is resumed overlaps by this much.
 OVERLAP = timedelta(seconds=10)
@@ -48,7 +53,8 @@ def get_stream(query: dict[str, Any]) -> Response:
     """Server-Sent Events: `status` (a machine's status with its slug), `booking` (id, machine, state).
 
     Begins with the status of every machine; with Last-Event-ID also with the bookings that changed since.
-    A comment every few seconds keeps the line open.
+    A comment every few seconds keeps the line open. It ends when the session or token does, and when the
+    member's rights change.
     """
     actor = current_actor()
     lab_id = the_lab(query["lab"]).id if "lab" in query else None
@@ -62,9 +68,19 @@ def get_stream(query: dict[str, Any]) -> Response:
         hub.leave(viewer)
         raise
     db.session.remove()
-    answer = Response(
-        _stream(hub, viewer, actor, first, settings().web.stream_heartbeat_s), mimetype="text/event-stream"
-    )
+    engine, same = db.engine, still_the_same(actor)
+
+    def may_stay() -> bool:
+        try:
+            with Session(engine) as own:
+                return same(own)
+        except SQLAlchemyError as error:
+            # Without the database there is nothing to tell either; the next heartbeat asks again.
+            log.warning("viewer_not_checked", trouble=str(error).splitlines()[0])
+            return True
+
+    heartbeat_s = settings().web.stream_heartbeat_s
+    answer = Response(_stream(hub, viewer, actor, first, heartbeat_s, may_stay), mimetype="text/event-stream")
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"  # a proxy must not collect events before passing them on
     answer.call_on_close(lambda: hub.leave(viewer))
@@ -72,20 +88,31 @@ def get_stream(query: dict[str, Any]) -> Response:
 
 
 def _stream(
-    hub: Hub, viewer: Viewer, actor: Actor, first: Iterable[Event], heartbeat_s: float
+    hub: Hub,
+    viewer: Viewer,
+    actor: Actor,
+    first: Iterable[Event],
+    heartbeat_s: float,
+    may_stay: Callable[[], bool],
 ) -> Iterator[str]:
+    """Events as they come, and at each heartbeat a look whether the viewer may still watch."""
     ends_at = time.monotonic() + LONGEST_S
     try:
         yield "retry: 2000\n\n"
         for event in first:
             yield _text(event, actor)
+        due_at = time.monotonic() + heartbeat_s
         while not viewer.lost and time.monotonic() < ends_at:
             try:
-                found = viewer.events.get(timeout=heartbeat_s)
+                found = viewer.events.get(timeout=max(0.0, due_at - time.monotonic()))
             except queue.Empty:
                 yield ": still here\n\n"
             else:
                 yield _text(found, actor)
+            if time.monotonic() >= due_at:
+                if not may_stay():
+                    return
+                due_at = time.monotonic() + heartbeat_s
     finally:
         hub.leave(viewer)
 

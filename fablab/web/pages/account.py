@@ -16,9 +16,8 @@ from fablab.members.queries import has_consent
 from fablab.members.rules import Actor, is_minor
 from fablab.signin import service
 from fablab.signin.queries import ProfileView, profile
-from fablab.web import auth
+from fablab.web import auth, proof
 from fablab.web.database import writing
-from fablab.web.pages import proof
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.links import ask, count_mail, errors_of
@@ -55,7 +54,7 @@ def address_asked() -> Response | tuple[str, int]:
     try:
         service.check_email(email)
         if not proof.is_really(actor, request.form.get("proof", "")):
-            return _again_with(actor, {"proof": [proof_wrong()]}, request.form)
+            return _again_with(actor, {"proof": [proof.WRONG]}, request.form)
         count_mail(email)
         ask("address", email, member_id=actor.member_id)
     except DomainError as error:
@@ -74,10 +73,6 @@ def confirmation_asked() -> Response:
     ask("verify", email, member_id=actor.member_id)
     flash(f"We are sending a link to {email}.", "info")
     return redirect(url_for("pages.account"), 303)
-
-
-def proof_wrong() -> str:
-    return "That is neither your password nor a code that still works."
 
 
 def _again(actor: Actor, error: DomainError, form: Any) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
 from fablab.web import auth
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import settings
-from fablab.web.pages.links import ask, count_mail, errors_of
+from fablab.web.pages.links import ask, count_mail, count_try, errors_of
 
 
 @blueprint.get("/join")
@@ -36,6 +36,8 @@ def joining() -> str | tuple[str, int]:
     form = request.form
     email, password = form.get("email", ""), form.get("password", "")
     try:
+        # Judging a password costs more than counting: whoever sends form after form is stopped before it.
+        count_try()
         pending = account_to_be(
             form.get("name", ""),
             email,

@@ -51,8 +51,9 @@ def reset(link: str) -> str:
 def reset_done() -> Response | tuple[str, int]:
     link, password = request.form.get("link", ""), request.form.get("password", "")
     try:
+        count_try()
         with writing() as session:
-            service.reset_password(session, link, password, utc_now())
+            service.reset_password(session, link, password, utc_now(), address=request.remote_addr)
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             raise
@@ -78,7 +79,7 @@ def confirmed() -> Response | tuple[str, int]:
         if found.purpose == "join":
             return _joined(link, found)
         with writing() as session:
-            service.confirm_address(session, link, utc_now())
+            service.confirm_address(session, link, utc_now(), address=request.remote_addr)
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             raise
@@ -93,6 +94,12 @@ def count_mail(email: str) -> None:
     keys = [mail_key(email), address_key(request.remote_addr, "mails-from")]
     with writing() as session:
         limits.attempt(session, keys, utc_now())
+
+
+def count_try() -> None:
+    """Count a form of a stranger whose answer costs us work. Raises TOO_MANY when this place had enough."""
+    with writing() as session:
+        limits.attempt(session, [address_key(request.remote_addr)], utc_now())
 
 
 def ask(purpose: str, email: str, **more: Any) -> None:
@@ -119,7 +126,7 @@ def _joined(link: str, found: links.Taken) -> Response | tuple[str, int]:
         return _confirm_page(link, {"password": [wrong]}, 422)
     with writing() as session:
         limits.succeeded(session, keys)
-        member_id = join(session, link, utc_now())
+        member_id = join(session, link, utc_now(), address=request.remote_addr)
     auth.sign_in(member_id, "password")
     flash("Welcome! Your account is ready.", "good")
     return redirect(url_for("pages.home"), 303)

@@ -16,7 +16,7 @@ from fablab.errors import Code, DomainError
 from fablab.members.queries import member_by_id
 from fablab.signin import limits, passkeys
 from fablab.signin.rules import address_key
-from fablab.web import auth
+from fablab.web import auth, proof
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
@@ -35,9 +35,11 @@ def passkeys_page() -> str:
 @blueprint.post("/account/security/passkeys/challenge")
 def passkey_challenge() -> FlaskResponse:
     """What the browser needs to make a passkey, as JSON."""
+    place = _place()
+    proof.in_browser_lately()
     session, actor = reading()
     member = member_by_id(session, actor.member_id)
-    place, challenge = _place(), _new_challenge("add")
+    challenge = _new_challenge("add")
     email = member.email if member else ""
     return _json(passkeys.options_to_add(session, actor, email, place, challenge))
 
@@ -46,7 +48,10 @@ def passkey_challenge() -> FlaskResponse:
 def passkey_added() -> Response | tuple[str, int]:
     """Keep the passkey the browser has made."""
     actor = auth.current_actor()
-    place, challenge = _place(), _take_challenge("add")
+    place = _place()
+    if question := proof.first(url_for("pages.passkeys")):
+        return question
+    challenge = _take_challenge("add")
     if challenge is None:
         flash("That took more than five minutes. Please try again.", "info")
         return redirect(url_for("pages.passkeys"), 303)
@@ -60,14 +65,16 @@ def passkey_added() -> Response | tuple[str, int]:
     return redirect(url_for("pages.passkeys"), 303)
 
 
-@blueprint.get("/account/security/passkeys/<int:passkey_id>/removal")
+@blueprint.get("/account/security/passkeys/<id:passkey_id>/removal")
 def passkey_removal(passkey_id: int) -> str:
     """The question before one is removed."""
     return _removal_page(passkey_id, {})
 
 
-@blueprint.post("/account/security/passkeys/<int:passkey_id>/removal")
+@blueprint.post("/account/security/passkeys/<id:passkey_id>/removal")
 def passkey_removed(passkey_id: int) -> Response | tuple[str, int]:
+    if question := proof.first(url_for("pages.passkey_removal", passkey_id=passkey_id)):
+        return question
     actor = auth.current_actor()
     try:
         with writing() as session:
@@ -98,7 +105,12 @@ def passkey_shown() -> Response:
     if challenge is not None:
         with writing() as session:
             member_id = passkeys.sign_in_with(
-                session, request.form.get("credential", ""), challenge, place, now
+                session,
+                request.form.get("credential", ""),
+                challenge,
+                place,
+                now,
+                address=request.remote_addr,
             )
             if member_id is not None:
                 limits.succeeded(session, keys)

@@ -1,55 +1,41 @@
-"""It is really you: a password or a code, asked for before a second factor is taken away or renewed."""
+"""The page that asks whether it is really you, before a way into your account is added or taken away."""
 
 from __future__ import annotations
 
-from flask import request
+from flask import redirect, render_template, request
+from werkzeug.wrappers import Response
 
-from fablab.clock import utc_now
-from fablab.members.queries import member_by_id
-from fablab.members.rules import Actor
-from fablab.signin import authenticator, limits, second_factor
-from fablab.signin.passwords import right
-from fablab.signin.queries import Credentials
-from fablab.signin.rules import address_key, factor_key
-from fablab.web.database import writing
-from fablab.web.pages.context import settings
+from fablab.signin.queries import profile
+from fablab.web import auth, proof
+from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.context import reading
+from fablab.web.pages.destination import destination
 
 
-def key() -> bytes:
-    """The key authenticators' secrets are encrypted with."""
-    return authenticator.key_from(settings().web.secret_key)
+@blueprint.get("/account/security/sure")
+def sure() -> str:
+    """The question; ``next`` is where one was going."""
+    return _page(request.args.get("next", ""), {})
 
 
-def code_is_right(member_id: int, code: str) -> bool:
-    """Whether this is a code of the member's app or a recovery code. Counts as a guess until it is right.
-
-    Raises TOO_MANY when guessed too often. Opens transactions of its own: a guess counts whatever follows.
-    """
-    keys = _guess(member_id)
-    with writing() as session:
-        found = second_factor.check(session, member_id, key(), code, utc_now())
-        if found:
-            limits.succeeded(session, keys)
-    return found
+@blueprint.post("/account/security/sure")
+def sure_given() -> Response | tuple[str, int]:
+    """Take the password or a code, and go on."""
+    going_to = request.form.get("next", "")
+    if not proof.is_really(auth.current_actor(), request.form.get("proof", "")):
+        return _page(going_to, {"proof": [proof.WRONG]}), 422
+    proof.remember()
+    return redirect(destination(going_to), 303)
 
 
-def is_really(actor: Actor, given: str) -> bool:
-    """Whether this is the actor's password or a code, as for `code_is_right`."""
-    keys = _guess(actor.member_id)
-    with writing() as session:
-        found = second_factor.check(session, actor.member_id, key(), given, utc_now())
-        member = None if found else member_by_id(session, actor.member_id)
-    # Outside of any transaction: a password's hash takes its time.
-    if member is not None:
-        found = right(Credentials(member.id, member.password_hash, member.active), given)
-    if found:
-        with writing() as session:
-            limits.succeeded(session, keys)
-    return found
+@blueprint.app_context_processor
+def _for_templates() -> dict[str, object]:
+    """``sure_lately()`` for pages that offer what needs proof."""
+    return {"sure_lately": proof.lately}
 
 
-def _guess(member_id: int) -> list[str]:
-    keys = [factor_key(member_id), address_key(request.remote_addr)]
-    with writing() as session:
-        limits.attempt(session, keys, utc_now())
-    return keys
+def _page(going_to: str, errors: dict[str, list[str]]) -> str:
+    session, actor = reading()
+    return render_template(
+        "sure.html", destination=going_to, errors=errors, member=profile(session, actor.member_id)
+    )

@@ -14,9 +14,8 @@ from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
 from fablab.signin import limits, passkeys, providers, second_factor
 from fablab.signin.rules import address_key
-from fablab.web import auth
+from fablab.web import auth, half_way, proof
 from fablab.web.database import db, writing
-from fablab.web.pages import half_way
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
 from fablab.web.pages.destination import destination
@@ -85,13 +84,15 @@ def provider_back(name: str) -> Response | tuple[str, int]:
 
 
 @blueprint.post("/account/security/providers/<name>")
-def provider_linked(name: str) -> str | tuple[str, int]:
+def provider_linked(name: str) -> Response | str | tuple[str, int]:
     """Off to the provider, to link an account there to one's own here.
 
     Begun by a form, so that no other site can begin it; and by way of a page, because our content policy
     lets forms lead nowhere but here.
     """
     provider, actor = _provider(name), auth.current_actor()
+    if question := proof.first(url_for("pages.security")):
+        return question
     try:
         address = _begin(provider, {"member": actor.member_id})
     except ProviderTrouble as trouble:
@@ -99,14 +100,16 @@ def provider_linked(name: str) -> str | tuple[str, int]:
     return render_template("provider_onward.html", address=address, title=provider.title)
 
 
-@blueprint.get("/account/security/providers/<int:identity_id>/removal")
+@blueprint.get("/account/security/providers/<id:identity_id>/removal")
 def provider_removal(identity_id: int) -> str:
     """The question before an account is unlinked."""
     return _removal_page(identity_id, {})
 
 
-@blueprint.post("/account/security/providers/<int:identity_id>/removal")
+@blueprint.post("/account/security/providers/<id:identity_id>/removal")
 def provider_removed(identity_id: int) -> Response | tuple[str, int]:
+    if question := proof.first(url_for("pages.provider_removal", identity_id=identity_id)):
+        return question
     actor = auth.current_actor()
     try:
         with writing() as session:
@@ -148,7 +151,11 @@ def _sign_in(
     method, wanted = f"oidc:{provider.name}", begun.get("next", "")
     with writing() as session:
         member_id = providers.sign_in_with(
-            session, claims, utc_now(), registration=settings().signin.registration
+            session,
+            claims,
+            utc_now(),
+            registration=settings().signin.registration,
+            address=request.remote_addr,
         )
         limits.succeeded(session, keys)
         asked = second_factor.required(session, member_id)

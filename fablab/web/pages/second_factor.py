@@ -9,14 +9,11 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
 from fablab.members.queries import member_by_id
-from fablab.members.rules import Actor
+from fablab.members.rules import Actor, is_staff
 from fablab.signin import authenticator, passkeys, providers, recovery, second_factor
-from fablab.web import auth
+from fablab.web import auth, half_way, proof
 from fablab.web.database import writing
-from fablab.web.errors import wants_problem
-from fablab.web.pages import half_way, proof
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
 from fablab.web.pages.destination import destination
@@ -24,21 +21,6 @@ from fablab.web.providers import providers as providers_in_use
 
 WRONG_CODE = "That code is not right, or was used already. Wait for the next one and try again."
 WRONG_RECOVERY_CODE = "That is not one of your recovery codes, or it was used already."
-WRONG_PROOF = "That is neither your password nor a code that still works."
-# What somebody who must set up a second factor first may still open.
-_BEFORE_ENROLMENT = frozenset(
-    {
-        "pages.authenticator",
-        "pages.authenticator_begun",
-        "pages.authenticator_confirmed",
-        "pages.second_factor",
-        "pages.second_factor_given",
-        "pages.sign_out",
-        "static",
-        "health.healthz",
-        "health.readyz",
-    }
-)
 
 
 @blueprint.get("/sign-in/second-step", endpoint="second_factor")
@@ -74,6 +56,8 @@ def authenticator_page() -> str:
 @blueprint.post("/account/security/authenticator")
 def authenticator_begun() -> Response:
     """A new secret, to be put into an app and confirmed by its first code."""
+    if question := proof.first(url_for("pages.authenticator")):
+        return question
     actor = auth.current_actor()
     with writing() as session:
         authenticator.begin(session, actor, proof.key(), utc_now())
@@ -81,8 +65,10 @@ def authenticator_begun() -> Response:
 
 
 @blueprint.post("/account/security/authenticator/confirmation")
-def authenticator_confirmed() -> str | tuple[str, int]:
+def authenticator_confirmed() -> Response | str | tuple[str, int]:
     """Take the first code; the answer shows the recovery codes, this once."""
+    if question := proof.first(url_for("pages.authenticator")):
+        return question
     actor, present = auth.current_actor(), auth.current_session()
     with writing() as session:
         codes = second_factor.confirm(
@@ -108,7 +94,7 @@ def authenticator_removed() -> Response | tuple[str, int]:
     """Take the app away, for whoever proves to be its owner."""
     actor = auth.current_actor()
     if not proof.is_really(actor, request.form.get("proof", "")):
-        return _removal_page({"proof": [WRONG_PROOF]}), 422
+        return _removal_page({"proof": [proof.WRONG]}), 422
     with writing() as session:
         second_factor.remove_own(session, actor, utc_now())
     flash("Your authenticator app is no longer asked for.", "good")
@@ -126,7 +112,7 @@ def recovery_codes_renewed() -> str | tuple[str, int]:
     """Ten new codes, shown this once, for whoever proves to be the owner."""
     actor = auth.current_actor()
     if not proof.is_really(actor, request.form.get("proof", "")):
-        return _codes_page({"proof": [WRONG_PROOF]}), 422
+        return _codes_page({"proof": [proof.WRONG]}), 422
     with writing() as session:
         codes = second_factor.renew_codes(session, actor, utc_now())
     return render_template("recovery_codes.html", codes=codes, fresh=False, errors={}, left=len(codes))
@@ -148,26 +134,9 @@ def for_security_page(session: Session, actor: Actor) -> dict[str, object]:
                 for each in identities
             ],
             "linkable": [each for each in in_use.values() if each.name not in linked],
-            "nudge": second_factor.is_staff(actor),
+            "nudge": is_staff(actor),
         }
     }
-
-
-@blueprint.before_app_request
-def _lead_to_enrolment() -> Response | None:
-    """Where the settings ask staff for a second factor, whoever came in without one sets it up first."""
-    if settings().signin.staff_second_factor != "required" or request.endpoint in _BEFORE_ENROLMENT:
-        return None
-    present = auth.current_session()
-    if present is None or not second_factor.enrolment_due(present.actor, "required", present.second_factor):
-        return None
-    if wants_problem():
-        raise DomainError(Code.NOT_ALLOWED, "Your role needs a second factor. Open the pages to set it up.")
-    session, actor = reading()
-    if second_factor.required(session, actor.member_id):
-        # Set up meanwhile in another browser: here it was not shown yet.
-        return redirect(half_way.begin(actor.member_id, present.method, remember=False, destination=""))
-    return redirect(url_for("pages.authenticator"))
 
 
 def _step_page(errors: dict[str, list[str]]) -> str:

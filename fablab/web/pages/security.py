@@ -15,10 +15,9 @@ from fablab.signin import service, sessions
 from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
 from fablab.signin.queries import profile, sessions_of
 from fablab.signin.tokens import make_token
-from fablab.web import auth
+from fablab.web import auth, proof
 from fablab.web.database import writing
-from fablab.web.pages import proof, second_factor
-from fablab.web.pages.account import proof_wrong
+from fablab.web.pages import second_factor
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
 from fablab.web.pages.links import ask, count_mail, errors_of
@@ -37,7 +36,7 @@ def password_changed() -> Response | tuple[str, int]:
     actor = auth.current_actor()
     here = auth.current_session()
     if not proof.is_really(actor, request.form.get("old", "")):
-        return _page({"old": [proof_wrong()]}), 422
+        return _page({"old": [proof.WRONG]}), 422
     try:
         with writing() as session:
             kept = here.session_id if here else None
@@ -77,7 +76,9 @@ def sessions_ended() -> Response:
     here = auth.current_session()
     with writing() as session:
         actor = auth.current_actor()
-        service.end_sessions_of(session, actor, utc_now(), but=here.session_id if here else None)
+        sessions.end_all(
+            session, actor.member_id, utc_now(), but=here.session_id if here else None, actor=actor
+        )
     flash("Every other browser is signed out.", "good")
     return redirect(url_for("pages.security"), 303)
 
@@ -88,8 +89,10 @@ def tokens() -> str:
 
 
 @blueprint.post("/account/security/tokens")
-def token_made() -> str | tuple[str, int]:
+def token_made() -> Response | str | tuple[str, int]:
     """Make a token. The answer is the only time it is shown."""
+    if question := proof.first(url_for("pages.tokens")):
+        return question
     form, limits = request.form, settings().signin
     days = form.get("days", "")
     try:

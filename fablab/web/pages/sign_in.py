@@ -12,9 +12,8 @@ from fablab.clock import utc_now
 from fablab.signin import limits, passwords, second_factor
 from fablab.signin.queries import Credentials, credentials
 from fablab.signin.rules import account_key, address_key
-from fablab.web import auth
+from fablab.web import auth, half_way, known_browser
 from fablab.web.database import writing
-from fablab.web.pages import half_way
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import settings
 from fablab.web.pages.destination import destination
@@ -69,7 +68,7 @@ def let_in(email: str, password: str) -> Credentials | None:
     """
     # PostgreSQL has no NUL in its texts, and no address has one.
     email = email.replace("\0", "\ufffd")
-    keys = [account_key(email), address_key(request.remote_addr)]
+    keys = [known_browser.guess_key(email) or account_key(email), address_key(request.remote_addr)]
     with writing() as session:
         limits.attempt(session, keys, utc_now())
     with writing() as session:

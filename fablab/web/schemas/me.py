@@ -29,7 +29,7 @@ class SignInSessionOut(Strict):
     id = fields.Integer()
     browser = fields.String()
     address = fields.String()
-    method = fields.String(metadata={"description": "password, passkey, link or oidc:PROVIDER"})
+    method = fields.String(metadata={"description": "password, passkey or oidc:PROVIDER"})
     second_factor = fields.Boolean()
     created_at = Instant()
     seen_at = Instant()

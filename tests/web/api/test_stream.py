@@ -283,3 +283,25 @@ def test_a_viewer_who_does_not_keep_up_is_let_go() -> None:
     assert all(viewer.offer(event) for _ in range(QUEUE_EVENTS))
     assert viewer.offer(event) is False
     assert viewer.lost
+
+
+@pytest.mark.parametrize("lost", ["token", "role", "account", "nothing"])
+def test_whoever_loses_the_right_to_watch_is_let_go(
+    base_url: str, api: Apis, cast: Cast, sessions: sessionmaker[Session], lost: str
+) -> None:
+    salma = cast.members["salma"]
+    stream = EventReader(base_url, "/api/v1/stream", api.token("salma"))
+    change = {
+        "token": "UPDATE token SET revoked_at = now() WHERE member_id = :member",
+        "role": "DELETE FROM role WHERE member_id = :member",
+        "account": "UPDATE member SET active = false WHERE id = :member",
+        "nothing": "UPDATE token SET last_used_at = now() WHERE member_id = :member",
+    }[lost]
+    with transaction(sessions) as session:
+        session.execute(text(change), {"member": salma})
+    if lost == "nothing":
+        assert wait_until(lambda: stream.comments >= 3, 15)
+        assert not stream.ended
+    else:
+        assert wait_until(lambda: stream.ended, 15)
+    stream.close()
