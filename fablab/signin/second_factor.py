@@ -10,15 +10,10 @@ from sqlalchemy.orm import Session
 from fablab.errors import Code, DomainError, not_found
 from fablab.members import audit
 from fablab.members.models import Member
-from fablab.members.rules import Actor
+from fablab.members.rules import Actor, is_staff
 from fablab.signin import authenticator, recovery
 from fablab.signin.models import SignInSession
 from fablab.signin.ways_in import tell
-
-
-def is_staff(actor: Actor) -> bool:
-    """Who holds other people's data or machines: trainers, managers, operators, admins."""
-    return actor.admin or actor.operator or bool(actor.managed_labs | actor.trained_labs)
 
 
 def may_remove_second_factor(actor: Actor, member_id: int) -> bool:
