@@ -39,17 +39,27 @@ def add_member(email: str, name: str, role: str, lab: str | None, password_stdin
 
     Without --password-stdin the password is asked for on a terminal; an empty one leaves it as it is.
     """
-    from fablab.members import service
+    from fablab.members import roles, service
+    from fablab.members.queries import member_by_email
     from fablab.signin.passwords import set_password
 
     password = _password(password_stdin)
     with transaction() as session:
         lab_id = None if lab is None else _lab_id(session, lab)
-        member_id = service.add_member(session, email, name, role, utc_now(), lab_id=lab_id)
+        known = member_by_email(session, email)
+        if known is None:
+            member_id = service.add_member(session, email, name, role, utc_now(), lab_id=lab_id)
+            done = "is added as"
+        else:
+            member_id = known.id
+            given = roles.grant_role(session, None, member_id, role, lab_id, utc_now())
+            done = "has an account already, and is now" if given else "has an account already, and is"
         if password is not None:
             set_password(session, None, member_id, password, utc_now())
     where = f" of {lab}" if lab else ""
-    click.echo(f"{email} is {role}{where} (member {member_id}){'' if password else ', without a password'}")
+    click.echo(f"{email} {done} {role}{where} (member {member_id})")
+    if known is None and password is None:
+        click.echo('no password is set: they choose one by way of "Forgot your password?"', err=True)
 
 
 @member.command("list")

@@ -26,36 +26,40 @@ def add_member(
     now: datetime,
     *,
     lab_id: int | None = None,
-    actor: Actor | None = None,
+    joins: bool = False,
+    address: str | None = None,
 ) -> int:
-    """Add a member with one role, or that role to the member who has the address already; returns the id.
+    """Add somebody who has no account yet, with one role; returns the id.
 
-    ``lab_id`` is needed for trainers and managers and refused for the others.
+    ``lab_id`` is needed for trainers and managers and refused for the others. ``joins``: they made it
+    themselves, coming from ``address``; otherwise it was the command line. Raises REFUSED with all that is
+    wrong.
     """
     refusals = role_refusals(role, lab_id)
     email = email.strip()
     if "@" not in email or len(email) > 254:
         refusals.append(Refusal("invalid", "email", f"{email[:60]!r} is not an e-mail address."))
+    elif session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())) is not None:
+        refusals.append(
+            Refusal("address_taken", "email", "Somebody has an account with this address already.")
+        )
     if not name.strip() or len(name) > 120:
         refusals.append(Refusal("invalid", "name", "A name of 1 to 120 characters is needed."))
     if refusals:
         raise DomainError(Code.REFUSED, refusals[0].message, refusals)
-    member = session.scalar(select(Member).where(func.lower(Member.email) == email.lower()))
-    if member is None:
-        member = Member(email=email, name=name.strip(), created_at=now)
-        session.add(member)
-    if not any((has.role, has.lab_id) == (role, lab_id) for has in member.roles):
-        member.roles.append(Role(role=role, lab_id=lab_id))
+    member = Member(email=email, name=name.strip(), created_at=now, roles=[Role(role=role, lab_id=lab_id)])
+    session.add(member)
     session.flush()
     audit.record(
         session,
-        actor,
-        "member.add",
+        None,
+        "member.join" if joins else "member.add",
         f"member {member.id}",
         now,
         f"role {role}",
         on_member_id=member.id,
         lab_id=lab_id,
+        address=address,
     )
     return member.id
 

@@ -1,7 +1,24 @@
 """`fablab member`: finding members, giving roles, shutting accounts."""
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fablab.members.models import Audit
 from tests.fixtures_cast import Cast
 from tests.support.command_line import Fablab, refused
+
+
+def test_adding_says_what_it_did_and_so_does_the_audit(fablab: Fablab, cast: Cast, session: Session) -> None:
+    for said in ("is added as maker", "has an account already, and is maker"):
+        assert (
+            f"hind@example.org {said} (member "
+            in fablab("member", "add", "hind@example.org", "--name", "H").output
+        )
+    given = fablab("member", "add", "HIND@example.org", "--name", "X", "--role", "trainer", "--lab", "tanger")
+    assert "HIND@example.org has an account already, and is now trainer of tanger (member " in given.output
+    acts = session.execute(select(Audit.action, Audit.detail).order_by(Audit.id)).all()
+    assert [tuple(each) for each in acts] == [("member.add", "role maker"), ("role.grant", "role trainer")]
+    assert "\tH\t" in fablab("member", "list", "hind").output
 
 
 def test_members_are_listed_given_roles_and_shut(fablab: Fablab, cast: Cast) -> None:

@@ -62,12 +62,20 @@ def test_an_account_gets_its_role_and_can_sign_in(session: Session, cast: Cast) 
     assert "member.add" in session.scalars(select(Audit.action)).all()
 
 
-def test_adding_again_adds_the_role_only(session: Session, cast: Cast) -> None:
-    for _ in range(2):
-        assert add_member(session, "amina@EXAMPLE.org", "A", "operator", utc_now()) == cast.members["amina"]
+def test_an_address_has_one_account_in_any_case(session: Session, cast: Cast) -> None:
+    with pytest.raises(DomainError) as refused:
+        add_member(session, "amina@EXAMPLE.org", "A", "operator", utc_now())
+    assert [(each.code, each.field) for each in refused.value.refusals] == [("address_taken", "email")]
     actor = actor_of(session, cast.members["amina"])
     assert actor is not None
-    assert (actor.maker, actor.operator, actor.name) == (True, True, "Amina")
+    assert (actor.operator, actor.name) == (False, "Amina")
+    assert session.scalars(select(Audit)).all() == []
+
+
+def test_who_makes_the_account_oneself_joins(session: Session, cast: Cast) -> None:
+    made = add_member(session, "n@example.org", "N", "maker", utc_now(), joins=True, address="192.0.2.7")
+    line = session.scalars(select(Audit)).one()
+    assert (line.action, line.on_member_id, line.address) == ("member.join", made, "192.0.2.7")
 
 
 @pytest.mark.parametrize(
