@@ -46,11 +46,11 @@ def sample() -> None:
 def load_sample(history: bool) -> None:
     """Load five labs with machines, people and two months of history into an empty database."""
     from fablab.sample.load import load
-    from fablab.sample.people import CAST, PASSWORD
+    from fablab.sample.people import LOGINS, PASSWORD
 
     with transaction() as session:
         new = load(session, utc_now(), click.echo, history=history)
     if not new:
         click.echo("The sample network is there already; nothing was changed.")
         return
-    click.echo(f"Sign in as {', '.join(person.email for person in CAST)}; password {PASSWORD}")
+    click.echo(f"Sign in as {', '.join(person.email for person in LOGINS)}; password {PASSWORD}")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from fablab.embedded.octoprint import OctoPrintServer
 from fablab.embedded.octoprint_files import USER
-from fablab.sample.people import CAST, PASSWORD
+from fablab.sample.people import LOGINS, PASSWORD
 
 
 def welcome(base_url: str, printers: Mapping[str, OctoPrintServer], logs: Path, mails: Path | None) -> str:
     """Address, sample logins, what to try, how to stop."""
     lines = ["", f"fablab runs at {base_url}", "", f"  Sign in with the password {PASSWORD} as"]
-    for person in CAST:
-        where = f" of {person.lab}" if person.lab else ""
-        lines.append(f"    {person.email:<22} {person.role}{where}")
+    for person in LOGINS:
+        more = f" of {person.lab}" if person.lab else f" of {person.age} years" if person.age else ""
+        lines.append(f"    {person.email:<26} {person.role}{more}")
     lines += ["", "  Try"]
     if printers:
         first, server = next(iter(printers.items()))

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from fablab.members.consent import current_words
 from fablab.members.models import GuardianConsent, Member, Role
 from fablab.members.passwords import hash_password
-from fablab.sample.people import CAST, MAKERS, MINORS, PASSWORD
+from fablab.sample.people import CAST, LOGINS, MAKERS, MINORS, PASSWORD
 
 
 def add_people(
     session: Session, labs: Mapping[str, int], joined_at: datetime, now: datetime
 ) -> dict[str, int]:
-    """Write everybody; returns ids by e-mail. Only the cast can sign in; the others have no password.
+    """Write everybody; returns ids by e-mail. Only LOGINS have a password.
 
     ``labs`` are ids by slug.
     """
@@ -28,7 +28,7 @@ def add_people(
             name=person.name,
             created_at=joined_at,
             email_verified_at=joined_at,
-            password_hash=published if person in CAST else None,
+            password_hash=published if person in LOGINS else None,
             birth_on=None if person.age is None else date(now.year - person.age, 1, 15),
             roles=[Role(role=person.role, lab_id=labs[person.lab] if person.lab else None)],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Written in the README for everyone to read: fablab.members refuses it as anybody's new password.
+# Written in the README for everyone to read: fablab.signin.passwords refuses it as anybody's new password.
 PASSWORD = "fablab-demo"  # noqa: S105
 
 
@@ -74,3 +74,5 @@ MINORS = (
     ),
     SampleMember("ilyas.benomar@example.org", "Ilyas Benomar", "maker", "tanger", age=14),
 )
+# Who can sign in: the cast, and one pupil.
+LOGINS = (*CAST, MINORS[0])

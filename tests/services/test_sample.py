@@ -16,7 +16,7 @@ from fablab.organisations.models import Organisation
 from fablab.sample.load import load
 from fablab.sample.network import LABS, MACHINES
 from fablab.sample.organisations import ORGANISATIONS
-from fablab.sample.people import CAST, PASSWORD
+from fablab.sample.people import LOGINS, PASSWORD
 from fablab.signin.passwords import right, set_password
 from fablab.signin.queries import credentials
 from fablab.telemetry.models import Bridge
@@ -78,8 +78,9 @@ def _places_people_and_bridges(session: Session) -> None:
         ("karim", "manager", "rabat"),
         ("nadia", "operator", None),
         ("admin", "admin", None),
+        ("yasmine.amrani", "maker", None),
     }
-    for person in CAST:
+    for person in LOGINS:
         assert right(credentials(session, person.email), PASSWORD)
     assert not right(credentials(session, "hamza.bouzidi@example.org"), PASSWORD)
 
