@@ -148,6 +148,25 @@ def test_what_was_chosen_goes_with_the_offers(visit: Visit, session: Session, ca
     assert offers[0].count('name="names" value="Ali"') == 3
 
 
+def test_a_manager_who_books_for_somebody_is_offered_theirs(
+    visit: Visit, session: Session, cast: Cast
+) -> None:
+    add_organisation(session, cast, "club", "amina")
+    add_organisation(session, cast, "managers", "salma")
+    session.commit()
+    salma = visit("salma")
+    own = salma.get(PRINTER).text
+    assert 'value="managers"' in own
+    assert 'value="club"' not in own
+    page = send(salma, for_member="amina@example.org", organisation="club", head_count="many").text
+    assert 'value="managers"' not in page
+    assert '<option value="club" selected>' in page
+    unknown = send(salma, for_member="nobody@example.org").text
+    assert 'value="managers"' not in unknown
+    assert 'value="club"' not in unknown
+    assert 'value="club"' not in send(visit("youssef"), for_member="amina@example.org").text
+
+
 def test_a_quota_is_refused_with_what_is_left(visit: Visit, session: Session, cast: Cast) -> None:
     add_quota(session, add_organisation(session, cast, "club", "amina"), hours=0.5)
     session.commit()

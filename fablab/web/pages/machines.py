@@ -20,6 +20,7 @@ from fablab.machines import queries as machines
 from fablab.machines.queries import MachineView
 from fablab.machines.rules import Span, supervised_spans
 from fablab.members.directory import find_members
+from fablab.members.queries import member_by_email
 from fablab.members.rules import Actor, is_minor, may_book_for_others
 from fablab.organisations.queries import memberships, projects_of
 from fablab.web.database import writing
@@ -110,6 +111,7 @@ def _page(
         minute = now.replace(second=0, microsecond=0)
         start = first_start(session, found, timedelta(hours=1), minute, minute + AGENDA, supervised=minor)
         form = _asked(offered(start or minute, found.zone))
+    whose = _whose(session, actor, found, form)
     return render_template(
         "machine.html",
         now=now,
@@ -124,12 +126,20 @@ def _page(
         utc_offset_min=int((today.utcoffset() or timedelta()).total_seconds()) // 60,
         openings=[] if found.unattended else [_opening(each) for each in found.openings],
         may_book_for_others=may_book_for_others(actor, found.lab_id),
-        organisations=memberships(session, actor.member_id),
-        projects=projects_of(session, actor.member_id),
+        organisations=memberships(session, whose) if whose else [],
+        projects=projects_of(session, whose) if whose else [],
         minor=minor,
         supervised=_supervised(found, now) if minor else [],
         alternatives=[_offer(session, each) for each in alternatives],
     )
+
+
+def _whose(session: Session, actor: Actor, found: MachineView, form: BookingForm) -> int | None:
+    """Whose organisations and projects are offered: theirs whom a manager books for, None when unknown."""
+    if not form.for_member or not may_book_for_others(actor, found.lab_id):
+        return actor.member_id
+    member = member_by_email(session, form.for_member) if "\0" not in form.for_member else None
+    return member.id if member else None
 
 
 def _asked(form: BookingForm) -> BookingForm:

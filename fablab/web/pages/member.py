@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -44,11 +46,9 @@ def member_changed(member_id: int) -> Response | tuple[str, int]:
     typed = {name: request.form.get(name, "") for name in ("name", "language", "birth_on")}
     try:
         with writing() as session:
-            changes = {
-                **typed,
-                "name": typed["name"].strip(),
-                "birth_on": a_day(typed["birth_on"], "birth_on"),
-            }
+            changes: dict[str, Any] = {"name": typed["name"].strip(), "language": typed["language"]}
+            if "birth_on" in request.form:
+                changes["birth_on"] = a_day(typed["birth_on"], "birth_on")
             change_profile(session, actor, member_id, changes, utc_now())
     except DomainError as error:
         if error.code is not Code.REFUSED:

@@ -48,7 +48,7 @@ ROWS = {
     # A refusal (the trainer's) is said on the page it leads back to.
     "POST /trainings/<id:training_id>/enrolment": Row(303, nadia=403, at=PLANNED),
     "POST /trainings/<id:training_id>/leaving": Row(404, amina=303, at=PLANNED),
-    "POST /trainings/<id:training_id>/people": Row(303, **HOLDING, at=PLANNED, form={"member": "$youssef"}),
+    "POST /trainings/<id:training_id>/people": Row(303, **HOLDING, at=PLANNED, form={"member": "$hind"}),
     "POST /trainings/<id:training_id>/people/<id:member_id>/removal": Row(
         303, **{**HOLDING, "amina": 303}, at={**PLANNED, "member_id": "$amina"}
     ),

@@ -45,7 +45,7 @@ ROWS: dict[str, Row] = {
     ),
     "GET /staff/members/<id:member_id>": Row(200, **MAKERS, at=HIND),
     "POST /staff/members/<id:member_id>": Row(
-        303, **MANAGERS, at=HIND, form={"name": "Hind B", "language": "fr"}
+        303, **MANAGERS, at=HIND, form={"name": "Hind B", "language": "fr", "birth_on": "2011-01-01"}
     ),
     "POST /staff/members/<id:member_id>/roles": Row(303, **IN_TANGER, at=HIND, form=CHOSEN),
     "GET /staff/members/<id:member_id>/role-removal": Row(200, **IN_TANGER, at=IDRIS, query=CHOSEN),
