@@ -1,4 +1,4 @@
-"""Members, their roles and their access tokens."""
+"""Members, their roles and access tokens, guardians' consents, and the audit."""
 
 from __future__ import annotations
 

@@ -119,6 +119,10 @@ def name_refusals(name: str, field: str = "name") -> list[Refusal]:
 
 
 def slug_of(name: str) -> str:
-    """A slug from a name: its Latin letters and digits, or "organisation" where it has none."""
+    """A slug from a name: its Latin letters and digits, or "organisation" where it has none.
+
+    Never "new": at that address one is founded.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-") or "organisation"
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
+    return "organisation" if slug in ("", "new") else slug

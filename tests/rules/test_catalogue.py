@@ -109,6 +109,8 @@ def test_a_slug_that_is_gone_stands_for_itself() -> None:
         ("Été à Fès!", "ete-a-fes"),
         ("  --A  b-- ", "a-b"),
         ("نادي", "organisation"),
+        ("New", "organisation"),
+        ("new!", "organisation"),
         ("x" * 120, "x" * 50),
         (f"{'x' * 49} y", "x" * 49),
     ],

@@ -20,8 +20,8 @@ from tests.support.pages import Reader, Visit, words
 def amina(visit: Visit) -> Reader:
     """Amina, who founded her club on the page and stands on its page now."""
     reader = visit("amina")
-    reader.get("/new-organisation")
-    made = reader.post("/new-organisation", name="Club Robotique", kind="school_club")
+    reader.get("/organisations/new")
+    made = reader.post("/organisations/new", name="Club Robotique", kind="school_club")
     assert (made.status_code, made.location) == (303, "/organisations/club-robotique")
     assert "Invite the people who belong to it" in words(reader.get(made.location))
     return reader
@@ -36,14 +36,14 @@ def join(sessions: sessionmaker[Session], member_id: int) -> None:
 def test_without_any_the_page_says_what_they_are_good_for(visit: Visit) -> None:
     page = visit("youssef").get("/organisations")
     assert "Not in any organisation yet" in words(page)
-    assert "/new-organisation" in page.text
-    assert "/new-organisation" not in visit("nadia").get("/organisations").text
+    assert "/organisations/new" in page.text
+    assert "/organisations/new" not in visit("nadia").get("/organisations").text
 
 
 def test_a_form_with_a_mistake_comes_back_with_what_was_typed(visit: Visit) -> None:
     reader = visit("youssef")
-    reader.get("/new-organisation")
-    answer = reader.post("/new-organisation", name="  ", kind="startup")
+    reader.get("/organisations/new")
+    answer = reader.post("/organisations/new", name="  ", kind="startup")
     assert answer.status_code == 422
     assert "A name of 1 to 120 characters is needed." in words(answer)
     assert 'value="startup" required checked' in answer.text

@@ -35,7 +35,7 @@ def my_organisations() -> str:
     )
 
 
-@blueprint.get("/new-organisation")
+@blueprint.get("/organisations/new")
 def new_organisation() -> str:
     """The form that founds one."""
     _, actor = reading()
@@ -44,7 +44,7 @@ def new_organisation() -> str:
     return render_template("organisation_new.html", name="", kind="", kinds=KINDS, errors={})
 
 
-@blueprint.post("/new-organisation")
+@blueprint.post("/organisations/new")
 def found_organisation() -> Response | tuple[str, int]:
     """Found it and go there."""
     _, actor = reading()

@@ -52,7 +52,7 @@ class DayOut(Strict):
     open = fields.List(fields.Nested(SpanOut))
     supervised = fields.List(
         fields.Nested(SpanOut),
-        metadata={"description": "Those of them during which staff are there; who is under 18 books then"},
+        metadata={"description": "Those with staff there; whoever is under 18 books then"},
     )
     season = fields.String(allow_none=True, metadata={"description": "What made these hours, or null"})
     closure = fields.String(allow_none=True)
