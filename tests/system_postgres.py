@@ -14,7 +14,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-SUITES = ["tests/services", "tests/house/test_migrations.py"]
+# What hangs on the server's version: constraints, locks, triggers, partitions, search, sums. The rest of
+# tests/services would say the same twice.
+SUITES = [
+    "tests/house/test_migrations.py",
+    *(
+        f"tests/services/test_{name}.py"
+        for name in (
+            *("audit", "bookings", "booking_machine", "certifications", "consumption", "double_booking"),
+            *("erasure", "group_bookings", "ingest_commit", "invitations", "jobs", "member_search"),
+            *("messages", "organisation_bookings", "organisations", "partitions", "retention", "rollup"),
+            *("sign_in_limits", "trainings", "utilisation"),
+        )
+    ),
+]
 
 
 def newest_binaries() -> Path | None:
