@@ -30,11 +30,11 @@ OWN_JOB = "SELECT id FROM job WHERE member_id = :member"
 # A message about a job may come this long after it. By its number anywhere; by the names of its file and
 # account only from its machine, because others' files may be called the same.
 ABOUT_OWN_JOB = (
-    "EXISTS (SELECT FROM job AS j JOIN machine AS m ON m.id = j.machine_id, "
-    f"LATERAL (SELECT {escaped('t.payload')} AS said OFFSET 0) AS bytes "
+    f"EXISTS (SELECT FROM (SELECT {escaped('t.payload')} AS said OFFSET 0) AS bytes, "
+    "job AS j JOIN machine AS m ON m.id = j.machine_id "
     "WHERE j.member_id = :member AND j.started_at < t.received_at "
     "AND j.started_at > t.received_at - interval '90 days' "
-    "AND (position(CAST(j.id AS text) IN lower(bytes.said)) > 0 "
+    "AND (position(CAST(j.id AS text) IN bytes.said) > 0 "
     "OR (position('/' || m.slug || '/' IN t.topic) > 0 "
     f"AND ({word_in(in_bytes('j.file'), 'bytes.said')} OR {word_in(in_bytes('j.owner'), 'bytes.said')}))))"
 )
@@ -229,7 +229,7 @@ STATUS_CHANGE = Unowned(
     erasure=(
         Change(
             f"t.id IN ({SAID_DURING_OWN_JOB} AND c.detail IS NOT NULL "
-            f"AND ({word_in('j.file', 'c.detail')} OR {mentions('c.detail')}))",
+            f"AND ({word_in('j.file', 'lower(c.detail)')} OR {mentions('c.detail')}))",
             {"detail": "NULL"},
         ),
     ),
