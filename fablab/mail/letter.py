@@ -12,6 +12,7 @@ from email.utils import format_datetime, parseaddr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from fablab.mail.post import NeverError
 from fablab.mail.rules import greetable
 from fablab.mail.texts import HERE, LINK, fill, fill_html, frame, template
 
@@ -22,7 +23,7 @@ _layouts = Environment(
 )
 
 
-class Unsendable(ValueError):
+class Unsendable(NeverError):
     """A mail that no server could take, such as one to an address that is none."""
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 
 class ServerAwayError(Exception):

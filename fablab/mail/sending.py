@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from fablab.logs import logger
-from fablab.mail.letter import Unsendable, compose
 from fablab.mail.models import Mail
 from fablab.mail.post import LaterError, NeverError, Post, ServerAwayError
 from fablab.mail.queries import AWAY
@@ -92,7 +91,7 @@ def _send(session: Session, mail: Mail, post: Post, now: datetime, settings: Set
         with session.begin_nested():
             try:
                 _post(mail, post, settings)
-            except (NeverError, Unsendable, LookupError) as error:
+            except (NeverError, LookupError) as error:
                 _give_up(mail, str(error), now)
             except LaterError as error:
                 _put_off(mail, str(error), now)
@@ -117,6 +116,9 @@ def _send(session: Session, mail: Mail, post: Post, now: datetime, settings: Set
 
 
 def _post(mail: Mail, post: Post, settings: Settings) -> None:
+    # Here: the clock's process, which may only stand by, needs megabytes for it.
+    from fablab.mail.letter import compose
+
     post.send(
         compose(
             mail.template,

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from fablab.mail.post import Folder, Post
 from fablab.mail.queries import claim_due, server_rests
 from fablab.mail.sending import give_up_late, send_all
-from fablab.mail.smtp import connection, server_of
 from fablab.settings import Mail, Settings
 
 
@@ -34,5 +33,8 @@ def send_due(session: Session, now: datetime, settings: Settings) -> int:
 def way_out(settings: Mail) -> AbstractContextManager[Post]:
     """The mail server, or the folder where there is none."""
     if settings.url:
+        # Here, as in `sending`: whoever only stands by never sends.
+        from fablab.mail.smtp import connection, server_of
+
         return connection(server_of(settings.url), settings.timeout_s)
     return nullcontext(Folder(Path(settings.folder)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
-
 # Western digits in Arabic, as Morocco writes them.
 _LOCALES = {"fr": "fr_MA", "ar": "ar_MA", "en": "en_GB"}
 _DAY = {"fr": "EEEE d MMMM y", "ar": "EEEE d MMMM y", "en": "EEEE d MMMM y"}
@@ -19,10 +17,14 @@ _WHEN = {
 
 def format_when(instant: datetime, zone: str, language: str) -> str:
     """An instant as the lab's clock shows it, for instance "samedi 28 novembre 2026 à 14:30"."""
+    from babel.dates import format_datetime
+
     wall = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     return format_datetime(wall, _WHEN[language], locale=_LOCALES[language])
 
 
 def format_day(day: date, language: str) -> str:
     """A day, for instance "samedi 28 novembre 2026"."""
+    from babel.dates import format_date
+
     return format_date(day, _DAY[language], locale=_LOCALES[language])

@@ -99,6 +99,27 @@ def test_a_process_without_pages_loads_no_flask(package: str) -> None:
     assert done.stdout.strip() == ""
 
 
+def test_a_clock_that_stands_by_loads_nothing_that_only_tasks_at_work_need() -> None:
+    """It waits, often for months, in megabytes."""
+    heavy = (
+        "flask",
+        "jinja2",
+        "babel",
+        "smtplib",
+        "email.headerregistry",
+        "fpdf",
+        "webauthn",
+        "zxcvbn",
+        "cryptography",
+    )
+    code = (
+        "import sys\nfrom fablab.scheduler import read_schedule\nread_schedule()\n"
+        f"print(*(name for name in {heavy!r} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 @pytest.mark.parametrize("package", ["fablab.embedded.run", "fablab.cli"])
 def test_the_supervisor_loads_no_database_library(package: str) -> None:
     """It lives as long as everything it starts, and SQLAlchemy alone would double it."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from fablab.clock import utc_now
 from fablab.db import transaction
-from fablab.mail import letter, sending
+from fablab.mail import letter
 from fablab.mail.tasks import send_due
 from fablab.settings import Settings
 from tests.mail.conftest import LINK, Outbox
@@ -286,9 +286,10 @@ def test_what_one_mail_breaks_is_that_mail_s_trouble_only(
     def compose(*args: Any, to: str, **more: Any) -> Any:
         if to == "poison@example.org":
             raise RuntimeError(f"a mistake of ours about {to}")
-        return letter.compose(*args, to=to, **more)
+        return well(*args, to=to, **more)
 
-    monkeypatch.setattr(sending, "compose", compose)
+    well = letter.compose
+    monkeypatch.setattr(letter, "compose", compose)
     box = outbox()
     first, poison, last = box.write(), box.write("poison@example.org"), box.write("salma@example.org")
     assert box.send() == 2
