@@ -163,7 +163,7 @@ def _member_for(
     if not registration:
         text = "You have no account here yet, and new ones are made by the labs. Ask at your lab."
         raise _refused("no_account", text)
-    member_id = add_member(session, claims.email, claims.name, "maker", now)
+    member_id = add_member(session, claims.email, claims.name, "maker", now, joins=True, address=address)
     session.execute(update(Member).where(Member.id == member_id).values(email_verified_at=now))
     _link(session, None, member_id, claims, now, address)
     return member_id
