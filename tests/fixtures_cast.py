@@ -20,10 +20,10 @@ from fablab.db import connect, transaction
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.members.models import Member, Role
 from fablab.members.passwords import hash_password
-from fablab.members.queries import actor_of
 from fablab.members.rules import Actor
 from fablab.members.service import add_token
 from fablab.settings import Settings, load_settings
+from tests.support.actors import actor_of
 
 ZONE = "Africa/Casablanca"
 CASABLANCA = ZoneInfo(ZONE)

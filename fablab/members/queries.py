@@ -52,11 +52,6 @@ def token_digest(plain: str) -> bytes:
     return hashlib.sha256(plain.encode("utf-8", "surrogateescape")).digest()
 
 
-def actor_of(session: Session, member_id: int) -> Actor | None:
-    """The active member with all roles, or None. One statement."""
-    return actor_from(session.execute(with_roles().where(Member.id == member_id, Member.active)).mappings())
-
-
 def member_by_email(session: Session, email: str) -> MemberView | None:
     """The member with this address, in whatever case it is written; also inactive ones."""
     return _member(session, func.lower(Member.email) == email.strip().lower())

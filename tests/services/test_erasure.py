@@ -20,7 +20,7 @@ from fablab.data_rights.service import erase
 from fablab.errors import Code, DomainError
 from fablab.mail.models import Mail
 from fablab.members.models import Audit, Member, Role, Token
-from fablab.members.queries import actor_of, member_by_email
+from fablab.members.queries import member_by_email
 from fablab.organisations.models import Membership, Organisation, Project
 from fablab.settings import Settings
 from fablab.telemetry.models import DeadLetter, MachineStatus
@@ -29,6 +29,7 @@ from fablab.utilisation.models import MachineHour
 from fablab.utilisation.queries import utilisation
 from fablab.utilisation.service import roll_up
 from tests.fixtures_cast import Cast
+from tests.support.actors import actor_of
 from tests.support.year import DAY, DAYS, EMAIL, MARK, NAME, OTHERS, Year, find, live_a_year
 
 BASE = "http://localhost"

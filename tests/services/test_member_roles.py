@@ -13,7 +13,7 @@ from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.errors import Code, DomainError
 from fablab.members.models import Audit, Member, Role
-from fablab.members.queries import actor_of, find_token
+from fablab.members.queries import find_token
 from fablab.members.roles import grant_role, remove_role
 from fablab.members.service import add_token
 from fablab.signin.accounts import deactivate, reactivate
@@ -21,6 +21,7 @@ from fablab.signin.models import SignInSession
 from fablab.signin.rules import Lengths
 from fablab.signin.sessions import begin
 from tests.fixtures_cast import Cast
+from tests.support.actors import actor_of
 
 
 def refused(act: Callable[[], object]) -> DomainError:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
 from fablab.members.models import Audit, Member, Token
-from fablab.members.queries import actor_of, find_token, member_by_email, tokens_of
+from fablab.members.queries import find_token, member_by_email, tokens_of
 from fablab.members.service import (
     add_member,
     add_token,
@@ -20,6 +20,7 @@ from fablab.members.service import (
 from fablab.signin.passwords import right, set_password
 from fablab.signin.queries import credentials
 from tests.fixtures_cast import PASSWORD, Cast
+from tests.support.actors import actor_of
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from fablab.clock import utc_now
 from fablab.machines.models import Opening
 from fablab.members.models import GuardianConsent, Member, Role
 from fablab.members.passwords import hash_password
-from fablab.members.queries import actor_of
 from fablab.members.rules import Actor
 from fablab.organisations.models import Membership, Organisation, Project, Quota
 from tests.fixtures_cast import PASSWORD, Cast
+from tests.support.actors import actor_of
 
 # Under 18 for as long as these tests will run: whoever turns 18 makes them fail in 2038, not before.
 PUPIL_BORN_ON = date(2020, 5, 17)
