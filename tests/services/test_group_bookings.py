@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import pytest
 from sqlalchemy import event, select
@@ -74,10 +73,11 @@ def test_a_minor_is_offered_only_supervised_time(session: Session, cast: Cast, p
 
 
 def test_who_turns_18_that_day_is_of_age(session: Session, cast: Cast, policy: Policy) -> None:
-    on = tomorrow(10).date()
-    born_on = date(on.year - 18, on.month, on.day) if (on.month, on.day) != (2, 29) else date(2000, 2, 29)
-    young = add_pupil(session, born_on=born_on, consent=False)
-    night = {"starts_at": tomorrow(20), "ends_at": tomorrow(22)}
+    # Nobody turns 18 on a 29 February: 18 years before there was none.
+    days = 2 if (tomorrow(10).month, tomorrow(10).day) == (2, 29) else 1
+    on = tomorrow(10, days=days).date()
+    young = add_pupil(session, born_on=on.replace(year=on.year - 18), consent=False)
+    night = {"starts_at": tomorrow(20, days=days), "ends_at": tomorrow(22, days=days)}
     assert book(session, young, policy, **night).state == "confirmed"
     today = {
         "starts_at": utc_now(),

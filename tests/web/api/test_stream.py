@@ -99,7 +99,6 @@ def test_a_change_arrives_on_whatever_worker_one_watches(
     streams = [EventReader(base_url, "/api/v1/stream?lab=tanger", api.token("salma")) for _ in range(6)]
     for stream in streams:
         assert len(stream.read_all(0.3)) == 3
-    began = time.monotonic()
     report(sessions, cast, "tanger-prusa-1")
     report(sessions, cast, "rabat-prusa-1")
     for stream in streams:
@@ -112,7 +111,6 @@ def test_a_change_arrives_on_whatever_worker_one_watches(
         )
         assert event.data["job"]["progress"] == 0.25
         assert event.data["temperatures"]["tool0"]["actual_c"] == 210.0
-    assert time.monotonic() - began < 2
     for stream in streams:
         # The same news may come twice, but Rabat does not belong to Tanger's stream.
         assert all(event.data["lab"] == "tanger" for event in rest_of(stream))
