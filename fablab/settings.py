@@ -156,6 +156,11 @@ class Mail:
         if "@" not in address.strip("@") or any(not each.isprintable() for each in self.sender):
             raise SettingsError("mail.sender: must be an address, or a name and <address>")
 
+    @property
+    def go_out(self) -> bool:
+        """Whether a mail that is queued is ever sent."""
+        return bool(self.url or self.folder)
+
 
 @dataclass(frozen=True)
 class Bookings:

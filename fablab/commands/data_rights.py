@@ -48,8 +48,10 @@ def erase_member(email: str, yes: bool) -> None:
 
     if not yes:
         raise click.ClickException("this cannot be undone; say --yes to do it")
+    settings = load_settings()
     with sessions() as make, db.transaction(make) as session:
-        done = erase(session, None, _id_of(session, email), utc_now(), load_settings().web.base_url)
+        member_id, base_url = _id_of(session, email), settings.web.base_url
+        done = erase(session, None, member_id, utc_now(), base_url, goodbye=settings.mail.go_out)
     click.echo(
         f"member {done.member_id} is erased; {done.bookings_cancelled} bookings to come were given back"
     )

@@ -1,24 +1,18 @@
-"""What REST and pages share about one's own data: making sure who asks, and the archive as an answer."""
+"""What REST and pages share about one's own data: the archive as an answer, and links' beginning."""
 
 from __future__ import annotations
 
 from tempfile import TemporaryFile
 
 from flask import Response, current_app, request, send_file
-from sqlalchemy import select
+from flask_wtf.csrf import CSRFError, validate_csrf
+from wtforms import ValidationError
 
 from fablab.clock import utc_now
-from fablab.data_rights.rules import is_fresh
 from fablab.data_rights.service import begin_export, export
-from fablab.errors import Code, DomainError, Refusal
-from fablab.members.queries import member_by_id
+from fablab.errors import Code, DomainError
 from fablab.members.rules import Actor
 from fablab.settings import Settings
-from fablab.signin import limits
-from fablab.signin.models import SignInSession
-from fablab.signin.passwords import right
-from fablab.signin.queries import Credentials
-from fablab.signin.rules import address_key, factor_key
 from fablab.web.auth import current_session
 from fablab.web.database import db, writing
 
@@ -46,39 +40,29 @@ def archive(actor: Actor) -> Response:
     return answer
 
 
-def signed_in_lately() -> bool:
-    """Whether this browser's sign-in is so fresh that it needs no password again."""
-    here = current_session()
-    if here is None:
-        return False
-    since = db.session().scalar(select(SignInSession.created_at).where(SignInSession.id == here.session_id))
-    return is_fresh(since, utc_now())
+def check_taking(actor: Actor) -> None:
+    """Before a GET gives the archive: everything in one piece is more than a reading token is for, and a page
+    elsewhere that makes a browser ask must not use up the day's exports.
 
-
-def make_sure(actor: Actor, password: str | None) -> None:
-    """Go on only if it is the member: by password, or by having signed in just now.
-
-    A wrong password counts as a guess, in a transaction of its own. Raises REFUSED and TOO_MANY.
+    Raises NOT_ALLOWED, and CSRFError for a browser's request without the page's token in its header.
     """
-    if not password:
-        if signed_in_lately():
-            return
-        raise _not_sure("Give your password, or sign in again and come back within ten minutes.")
-    keys = [factor_key(actor.member_id), address_key(request.remote_addr)]
-    with writing() as session:
-        limits.attempt(session, keys, utc_now())
-        member = member_by_id(session, actor.member_id)
-    # Outside of any transaction: a password's hash takes its time.
-    if member is None or not right(Credentials(member.id, member.password_hash, member.active), password):
-        raise _not_sure("That is not your password.")
-    with writing() as session:
-        limits.succeeded(session, keys)
+    if actor.read_only:
+        raise DomainError(Code.NOT_ALLOWED, "A token that may only read cannot take everything along.")
+    if current_session() is not None:
+        try:
+            validate_csrf(request.headers.get("X-CSRFToken"))
+        except ValidationError as error:
+            raise CSRFError(error.args[0]) from error
 
 
 def base_url() -> str:
+    return _settings().web.base_url
+
+
+def mails_go_out() -> bool:
+    return _settings().mail.go_out
+
+
+def _settings() -> Settings:
     settings: Settings = current_app.extensions["fablab.settings"]
-    return settings.web.base_url
-
-
-def _not_sure(text: str) -> DomainError:
-    return DomainError(Code.REFUSED, text, [Refusal("wrong_password", "password", text)])
+    return settings

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +18,7 @@ from fablab.bookings.models import Booking, Participant
 from fablab.clock import utc_now
 from fablab.data_rights.rules import EXPORTS_A_DAY, for_days
 from fablab.data_rights.service import erase
+from fablab.mail.models import Mail
 from fablab.members.models import Audit, Member
 from fablab.settings import Settings
 from fablab.signin.models import Guess, SignInSession
@@ -62,13 +65,57 @@ def test_after_some_exports_one_waits(api: Apis, visit: Visit) -> None:
     assert 86000 < int(answer.headers["Retry-After"]) <= 86400
     assert api("youssef").get("/me/export").status_code == 200
     browser = visit("amina")
-    assert browser.get("/account/data/archive").status_code == 303
+    browser.get("/account/data")
+    assert browser.post("/account/data/archive").status_code == 303
     assert "several times today" in words(browser.get("/account/data"))
 
 
+def exports(session: Session) -> int:
+    session.rollback()
+    found = select(func.count()).select_from(Audit).where(Audit.action == "data.export")
+    return session.scalar(found) or 0
+
+
+def test_a_page_elsewhere_cannot_use_up_the_day_s_exports(visit: Visit, session: Session) -> None:
+    """Whatever a browser sends without the page's own token, by link, image or form."""
+    client = visit("amina").client
+    assert client.get("/account/data/archive").status_code == 405
+    assert client.post("/account/data/archive").status_code == 400
+    for method in (client.get, client.head):
+        assert method("/api/v1/me/export").status_code == 400
+        assert method("/api/v1/me/export", headers={"X-CSRFToken": "guessed"}).status_code == 400
+    assert exports(session) == 0
+
+
+def test_a_reading_token_takes_nothing_along(api: Apis, session: Session) -> None:
+    answer = api("amina", scope="read").get("/me/export")
+    assert (answer.status_code, answer.json["code"]) == (403, "not_allowed")
+    assert exports(session) == 0
+
+
+def test_an_open_browser_does_not_give_the_archive_away(visit: Visit, session: Session, cast: Cast) -> None:
+    browser = visit("amina")
+    long_ago(session, "amina", cast)
+    browser.get("/account/data")
+    answer = browser.post("/account/data/archive")
+    assert answer.status_code == 303
+    assert answer.location.startswith("/account/security/sure")
+    assert exports(session) == 0
+
+
 def test_the_page_gives_the_same_file(visit: Visit) -> None:
-    answer = visit("amina").client.get("/account/data/archive")
+    browser = visit("amina")
+    browser.get("/account/data")
+    answer = browser.post("/account/data/archive")
     assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
+
+
+def test_a_browser_s_program_sends_the_page_s_token(visit: Visit) -> None:
+    browser = visit("amina")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/account/data").text)
+    assert token is not None
+    answer = browser.client.get("/api/v1/me/export", headers={"X-CSRFToken": token[1]})
+    assert answer.status_code == 200
 
 
 # ---- erasing, refused
@@ -167,6 +214,18 @@ def test_a_program_erases_with_the_password(api: Apis, session: Session, cast: C
     assert not is_there(session, cast)
     assert api("amina").get("/me").status_code == 401
     assert session.scalars(select(Audit.action).order_by(Audit.id.desc())).first() == "data.erase"
+
+
+@pytest.mark.parametrize(("folder", "written"), [("", 0), ("/var/mails", 1)])
+def test_a_goodbye_is_written_only_where_mails_go_out(
+    app: Flask, api: Apis, session: Session, monkeypatch: pytest.MonkeyPatch, folder: str, written: int
+) -> None:
+    """Otherwise name and address would wait for ever to be sent."""
+    settings: Settings = app.extensions["fablab.settings"]
+    mail = replace(settings.mail, url="", folder=folder)
+    monkeypatch.setitem(app.extensions, "fablab.settings", replace(settings, mail=mail))
+    assert api("amina").post("/me/erasure", {"password": PASSWORD}).status_code == 200
+    assert session.scalar(select(func.count()).select_from(Mail)) == written
 
 
 def test_a_fresh_sign_in_is_enough(app: Flask, visit: Visit, session: Session, cast: Cast) -> None:

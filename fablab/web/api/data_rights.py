@@ -11,20 +11,26 @@ from fablab.data_rights.service import erase
 from fablab.web.api.base import Blueprint
 from fablab.web.auth import current_actor
 from fablab.web.database import writing
-from fablab.web.own_data import archive, base_url, make_sure
+from fablab.web.own_data import archive, base_url, check_taking, mails_go_out
+from fablab.web.proof import make_sure
 from fablab.web.schemas import data_rights as shape
 
 blueprint = Blueprint("data_rights", "One's own data")
 
 
 @blueprint.get("/me/export")
+@blueprint.alt_response(400, response="Unreadable")
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type="application/zip")
 def get_export() -> Response:
     """Everything held about oneself, as a ZIP: one JSON, a CSV a table, and an explanation.
 
-    A few times a day; then 429 with Retry-After.
+    A few times a day; then 429 with Retry-After. A token of scope `read` is refused with 403. A browser that
+    is signed in by its cookie sends its page's token as `X-CSRFToken`, as for requests that change something;
+    without, 400.
     """
-    return archive(current_actor())
+    actor = current_actor()
+    check_taking(actor)
+    return archive(actor)
 
 
 @blueprint.post("/me/erasure")
@@ -39,5 +45,5 @@ def post_erasure(body: dict[str, Any]) -> dict[str, Any]:
     actor = current_actor()
     make_sure(actor, body["password"])
     with writing() as session:
-        done = erase(session, actor, actor.member_id, utc_now(), base_url())
+        done = erase(session, actor, actor.member_id, utc_now(), base_url(), goodbye=mails_go_out())
     return {"erased_at": done.at, "bookings_cancelled": done.bookings_cancelled}

@@ -11,9 +11,9 @@ from fablab.data_rights.service import check_erasure, erase
 from fablab.errors import Code, DomainError
 from fablab.settings import Retention
 from fablab.signin.queries import profile
-from fablab.web import auth
+from fablab.web import auth, proof
 from fablab.web.database import writing
-from fablab.web.own_data import archive, base_url, make_sure, signed_in_lately
+from fablab.web.own_data import archive, base_url, mails_go_out
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
 
@@ -40,9 +40,11 @@ def my_data() -> str:
     return render_template("my_data.html", kept=kept(settings().retention))
 
 
-@blueprint.get("/account/data/archive")
+@blueprint.post("/account/data/archive")
 def my_data_archive() -> Response:
-    """The ZIP; or back to the page with the reason why there is none now."""
+    """The ZIP, for whoever is really the member; or back to the page that says why there is none now."""
+    if asked := proof.first(url_for("pages.my_data")):
+        return asked
     try:
         return archive(auth.current_actor())
     except DomainError as error:
@@ -65,9 +67,9 @@ def my_erasure_done() -> Response | tuple[str, int]:
     if not request.form.get("sure"):
         return _erasure({"sure": ["Please tick this: it cannot be undone."]}), 422
     try:
-        make_sure(actor, _typed(request.form.get("password", "")))
+        proof.make_sure(actor, _typed(request.form.get("password", "")))
         with writing() as session:
-            erase(session, actor, actor.member_id, utc_now(), base_url())
+            erase(session, actor, actor.member_id, utc_now(), base_url(), goodbye=mails_go_out())
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             return _erasure({"password": [error.message]}), 429
@@ -98,7 +100,7 @@ def _erasure(errors: dict[str, list[str]]) -> str:
         "my_erasure.html",
         errors=errors,
         hindrances=check_erasure(session, actor, utc_now()),
-        fresh=signed_in_lately(),
+        fresh=proof.lately(),
         member=member,
         years=for_days(settings().retention.audit_days),
     )

@@ -10,7 +10,7 @@ ROWS: dict[str, Row] = {
     # Others depend on Amina's organisation, on the trainer's training and on the only administrator.
     "POST /api/v1/me/erasure": Row(200, amina=422, trainer=422, admin=422, json={"password": PASSWORD}),
     "GET /account/data": Row(200),
-    "GET /account/data/archive": Row(200),
+    "POST /account/data/archive": Row(200),
     "GET /account/data/erasure": Row(200),
     "POST /account/data/erasure": Row(303, amina=422, trainer=422, admin=422, form={"sure": "1"}),
 }
