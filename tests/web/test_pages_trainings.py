@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from fablab.certifications.models import Certification, Enrolment, Training
@@ -179,11 +179,13 @@ def test_ticking_who_came_certifies_them(
     page = trainer.get(path)
     assert "Close and certify" in words(page)
     amina, youssef = cast.members["amina"], cast.members["youssef"]
-    assert f'value="{amina}" checked' in page.text
-    assert f'value="{youssef}" checked' not in page.text, "who waited is ticked by hand"
-    done = trainer.client.post(
-        f"{path}/closure", data={"csrf_token": trainer._token, "attended": [str(amina), str(youssef)]}
-    )
+    assert " checked" not in page.text, "everybody is ticked by hand"
+    ticked = {"csrf_token": trainer._token, "attended": [str(amina), str(youssef)]}
+    question = trainer.client.post(f"{path}/closure", data=ticked)
+    assert "Close this training?" in words(question)
+    assert all(f'name="attended" value="{each}"' in question.text for each in (amina, youssef))
+    assert session.scalar(select(func.count()).select_from(Certification)) == 0, "asked, not done"
+    done = trainer.client.post(f"{path}/closure", data={**ticked, "sure": "1"})
     assert done.status_code == 303
     assert "2 people are certified" in words(trainer.get(path))
     assert states(session) == {amina: "attended", youssef: "attended"}

@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response
 
 from fablab.certifications.enrolments import enrol, leave
 from fablab.certifications.rules import Policy, may_certify
-from fablab.certifications.training_queries import TrainingView
+from fablab.certifications.training_queries import TrainingView, enrolments
 from fablab.certifications.training_queries import training as read_training
 from fablab.certifications.trainings import cancel_training, close_training
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
+from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading, settings
@@ -112,10 +113,12 @@ def training_cancelled(training_id: int) -> Response:
 
 
 @blueprint.post("/trainings/<id:training_id>/closure")
-def training_closed(training_id: int) -> Response:
-    """Note who came and certify them."""
-    _, actor = reading()
+def training_closed(training_id: int) -> Response | str:
+    """Note who came and certify them; asks once more first, as it cannot be undone."""
+    session, actor = reading()
     came = [_member_id(text) for text in request.form.getlist("attended")[:MOST_NAMED]]
+    if request.form.get("sure") != "1":
+        return _closure_question(session, actor, training_id, set(came))
     policy = Policy(**dataclasses.asdict(settings().certifications))
     done = _do(
         training_id,
@@ -132,6 +135,16 @@ def training_closed(training_id: int) -> Response:
             "good",
         )
     return _back(training_id)
+
+
+def _closure_question(session: Session, actor: Actor, training_id: int, came: set[int]) -> str:
+    found = read_training(session, training_id, actor.member_id)
+    if found is None:
+        raise not_found("training")
+    if not may_certify(actor, found.lab_id):
+        raise DomainError(Code.NOT_ALLOWED, "Only the lab's trainers and managers hold trainings.")
+    listed = [each for each in enrolments(session, training_id) if each.member_id in came]
+    return render_template("training_closure.html", now=utc_now(), training=found, came=listed)
 
 
 def _do(training_id: int, act: Callable[[Session], TrainingView]) -> TrainingView | None:

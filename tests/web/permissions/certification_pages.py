@@ -48,11 +48,13 @@ ROWS = {
     # A refusal (the trainer's) is said on the page it leads back to.
     "POST /trainings/<id:training_id>/enrolment": Row(303, nadia=403, at=PLANNED),
     "POST /trainings/<id:training_id>/leaving": Row(404, amina=303, at=PLANNED),
-    "POST /trainings/<id:training_id>/people": Row(303, **HOLDING, at=PLANNED, form={"member": "$hind"}),
+    "POST /trainings/<id:training_id>/people": Row(303, **HOLDING, at=PLANNED, form={"member": "$minor"}),
     "POST /trainings/<id:training_id>/people/<id:member_id>/removal": Row(
         303, **{**HOLDING, "amina": 303}, at={**PLANNED, "member_id": "$amina"}
     ),
     "GET /trainings/<id:training_id>/cancellation": Row(200, **HOLDING, at=PLANNED),
     "POST /trainings/<id:training_id>/cancellation": Row(303, **HOLDING, at=PLANNED),
-    "POST /trainings/<id:training_id>/closure": Row(303, **HOLDING, at=BEGUN, form={"attended": "$amina"}),
+    "POST /trainings/<id:training_id>/closure": Row(
+        303, **HOLDING, at=BEGUN, form={"attended": "$amina", "sure": "1"}
+    ),
 }
