@@ -109,12 +109,14 @@ def test_a_forgotten_password_is_set_anew(app: Flask, link_in_mail, cast: Cast, 
     link = link_in_mail()
     page = reader.get(link)
     assert page.headers["Referrer-Policy"] == "strict-origin"
+    assert "For the account of amina@example.org" in words(page)
     plain = link.rpartition("/")[2]
     weak = reader.post("/reset", link=plain, password="amina amina")
     assert (weak.status_code, "little more than your name" in words(weak)) == (422, True)
     assert reader.post("/reset", link=plain, password=NEW).location == "/sign-in"
     assert old.get("/bookings").status_code == 302
     assert "This link is over" in words(reader.post("/reset", link=plain, password=NEW))
+    assert "This link is over" in words(reader.get(link)), "said before anybody types a password"
     assert Reader(app).sign_in("amina").status_code == 422
     assert Reader(app).sign_in("amina", NEW).status_code == 303
 

@@ -42,8 +42,8 @@ def forgotten_told() -> str | tuple[str, int]:
 
 @blueprint.get("/reset/<link>")
 @auth.public
-def reset(link: str) -> str:
-    return render_template("reset.html", link=link, errors={})
+def reset(link: str) -> tuple[str, int]:
+    return _reset_page(link, {})
 
 
 @blueprint.post("/reset")
@@ -57,7 +57,7 @@ def reset_done() -> Response | tuple[str, int]:
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             raise
-        return render_template("reset.html", link=link, errors=errors_of(error)), 422
+        return _reset_page(link, errors_of(error), 422)
     flash("You have a new password. Sign in with it.", "good")
     return redirect(url_for("pages.sign_in"), 303)
 
@@ -130,6 +130,15 @@ def _joined(link: str, found: links.Taken) -> Response | tuple[str, int]:
     auth.sign_in(member_id, "password")
     flash("Welcome! Your account is ready.", "good")
     return redirect(url_for("pages.home"), 303)
+
+
+def _reset_page(link: str, errors: dict[str, list[str]], status: int = 200) -> tuple[str, int]:
+    try:
+        with writing() as session:
+            found = links.look(session, link, ("reset",), utc_now())
+    except DomainError as error:
+        return render_template("reset.html", found=None, link="", errors=errors_of(error)), status
+    return render_template("reset.html", found=found, link=link, errors=errors), status
 
 
 def _confirm_page(link: str, errors: dict[str, list[str]], status: int = 200) -> tuple[str, int]:
