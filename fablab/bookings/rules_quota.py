@@ -59,10 +59,14 @@ def _sentence(quota: QuotaUse) -> str:
     left = hours(left_s) if left_s >= 60 else "nothing"
     return (
         f"{quota.organisation} may book {hours(quota.limit_s)} of {machines} a {quota.period}. "
-        f"From {first} to {last} it has booked {hours(quota.used_s)}, which leaves {left}; "
+        f"From {_day(first)} to {_day(last)} it has booked {hours(quota.used_s)}, which leaves {left}; "
         f"this booking takes {hours(quota.asked_s)}. "
         f"Shorten it, choose another {quota.period}, or book in your own name."
     )
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B}"
 
 
 def _first_day(day: date, period: str) -> date:

@@ -59,12 +59,14 @@ def certifying() -> str:
     typed = request.args.get("q", "").replace("\0", " ")[:TYPED_MOST]
     own = None if actor.admin or actor.operator else actor.managed_labs | actor.trained_labs
     until = now.date() + timedelta(days=settings().certifications.remind_days)
+    found = find_members(session, typed, limit=FOUND_SHOWN + 1, active=True) if typed.strip() else []
     return render_template(
         "certifying.html",
         now=now,
         q=typed,
         certifies=certifies_somewhere(actor),
-        found=find_members(session, typed, limit=FOUND_SHOWN, active=True) if typed.strip() else [],
+        found=found[:FOUND_SHOWN],
+        more=len(found) > FOUND_SHOWN,
         attention=needing_attention(session, own, until),
     )
 

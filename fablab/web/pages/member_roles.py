@@ -25,7 +25,10 @@ def role_given(member_id: int) -> Response:
     with writing() as session:
         role, lab_id = chosen_role(session, request.form.get("role", ""))
         given = grant_role(session, actor, member_id, role, lab_id, utc_now())
-    flash("The role is given." if given else "They have this role already.", "good" if given else "info")
+        names = {lab.id: lab.names["en"] for lab in labs(session)}
+    which = ROLE_WORDS[role] + (f" of {names[lab_id]}" if lab_id else "")
+    said = f"The role is given: {which}." if given else f"They have this role already: {which}."
+    flash(said, "good" if given else "info")
     return back(member_id)
 
 

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from fablab.bookings.in_name import coming_of_member
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, not_found
+from fablab.members.queries import member_by_id
 from fablab.organisations import invitations, queries, service
 from fablab.organisations.rules import may_remove
 from fablab.organisations.visibility import visible
@@ -87,13 +88,15 @@ def remove_person(slug: str, member_id: int) -> Response:
     _, actor = reading()
     try:
         with writing() as session:
+            gone = member_by_id(session, member_id)
             service.remove(session, actor, slug, member_id, utc_now())
     except DomainError as error:
         return _told(error, slug)
     if member_id == actor.member_id:
         flash("You left the organisation. Your bookings stay yours.", "good")
         return redirect(url_for("pages.my_organisations"), 303)
-    flash("They no longer belong to the organisation. Bookings made stay as they are.", "good")
+    name = gone.name if gone else "This member"
+    flash(f"{name} no longer belongs to the organisation. Bookings made stay as they are.", "good")
     return _back(slug)
 
 

@@ -14,7 +14,7 @@ from fablab.web.pages.blueprint import blueprint
 LANGUAGE = "en"
 KINDS = {
     "school_club": "School or club",
-    "university": "University lab",
+    "university": "University",
     "association": "Association",
     "startup": "Start-up",
     "company": "Company",
