@@ -17,11 +17,14 @@ from flask import Response, current_app, g, request
 from fablab.settings import Settings
 from fablab.signin.rules import known_key, same_email
 
-COOKIE = "fablab_known"
-PATH = "/sign-in"
 LASTS_S = 400 * 86400
 # Accounts one browser is known for: a lab's computer forgets the ones used longest ago.
 MOST = 8
+
+
+def cookie_name() -> str:
+    """Over https a name that browsers take only from this very host."""
+    return f"{'__Host-' if _settings().web.over_https else ''}fablab_known"
 
 
 def guess_key(email: str) -> str | None:
@@ -34,8 +37,6 @@ def guess_key(email: str) -> str | None:
 
 def remember(email: str) -> None:
     """Somebody is in, with all that was asked for: this browser is known for the account from now on."""
-    if not request.path.startswith(PATH):
-        return
     known = _entries()
     own = [each for each in known if _fits(each, email)] or [_new(email)]
     g.known_browser = [*own, *(each for each in known if each not in own)][:MOST]
@@ -45,10 +46,10 @@ def set_cookie(answer: Response) -> Response:
     """Let the browser keep what was remembered in this request."""
     if "known_browser" in g:
         answer.set_cookie(
-            COOKIE,
+            cookie_name(),
             ".".join(g.known_browser),
             max_age=LASTS_S,
-            path=PATH,
+            path="/",
             secure=_settings().web.over_https,
             httponly=True,
             samesite="Lax",
@@ -57,7 +58,7 @@ def set_cookie(answer: Response) -> Response:
 
 
 def _entries() -> list[str]:
-    return [each for each in request.cookies.get(COOKIE, "").split(".")[:MOST] if each]
+    return [each for each in request.cookies.get(cookie_name(), "").split(".")[:MOST] if each]
 
 
 def _new(email: str) -> str:

@@ -7,9 +7,10 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from fablab.web.known_browser import COOKIE
 from tests.fixtures_cast import PASSWORD
 from tests.support.pages import Reader
+
+COOKIE = "fablab_known"
 
 
 def guessed_until_shut(app: Flask, name: str) -> None:
@@ -19,7 +20,7 @@ def guessed_until_shut(app: Flask, name: str) -> None:
 
 
 def cookie(reader: Reader) -> str:
-    found = reader.client.get_cookie(COOKIE, path="/sign-in")
+    found = reader.client.get_cookie(COOKIE)
     return found.value if found else ""
 
 
@@ -36,7 +37,7 @@ def test_a_browser_known_for_one_account_is_unknown_for_another(app: Flask, sess
 def test_a_cookie_somebody_made_up_is_none(app: Flask, session: Session, made_up: str) -> None:
     guessed_until_shut(app, "amina")
     other = Reader(app)
-    other.client.set_cookie(COOKIE, made_up, path="/sign-in")
+    other.client.set_cookie(COOKIE, made_up)
     assert other.sign_in("amina").status_code == 429
 
 
