@@ -286,7 +286,8 @@ def test_the_clock_takes_many_in_few_statements(case: Case) -> None:
     case.session.execute(
         text(
             "INSERT INTO certification (member_id, kind_id, lab_id, level, granted_at, renewed_at, code)"
-            " SELECT id, (SELECT min(id) FROM kind), (SELECT min(id) FROM lab), 1, '2020-01-01', '2020-01-01', id"
+            " SELECT id, (SELECT min(id) FROM kind), (SELECT min(id) FROM lab), 1, '2020-01-01',"
+            " '2020-01-01', id"
             " FROM member WHERE name = 'M'"
         )
     )
