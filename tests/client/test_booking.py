@@ -47,6 +47,9 @@ def test_the_keyboard_alone_books(visitor: Visit, session: Session) -> None:
     page.keyboard.type("A lamp")
     page.keyboard.press("Tab")
     expect(page.locator("[data-summary]")).to_contain_text("14:00 to 15:30")
+    expect(page.locator(".for-whom > summary")).to_be_focused()  # A folded section is one stop.
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Book Tanger Prusa 1")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text("It is yours.")).to_be_visible()
     [booking] = session.scalars(select(Booking))
