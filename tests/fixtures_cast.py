@@ -27,6 +27,7 @@ from tests.support.actors import actor_of
 
 ZONE = "Africa/Casablanca"
 CASABLANCA = ZoneInfo(ZONE)
+SUNDAY = 6
 PASSWORD = "fablab-demo"
 SECRET = "for-tests-only-" + "0" * 32
 # Who plays: name, and roles as (role, lab).
@@ -157,9 +158,15 @@ def _actor(session: Session, member_id: int) -> Actor:
 
 
 def tomorrow(hour: int, minute: int = 0, days: int = 1) -> datetime:
-    """A wall time in Casablanca, ``days`` from today; never a Sunday, when the labs are closed."""
-    day = datetime.now(CASABLANCA).date() + timedelta(days=days)
-    if day.weekday() == 6:
+    """A wall time in Casablanca, ``days`` from today; never a Sunday, when the labs are closed.
+
+    Sundays from tomorrow on do not count, so that another number of days is always another day.
+    """
+    day, left = datetime.now(CASABLANCA).date(), days
+    while left > 0:
+        day += timedelta(days=1)
+        left -= day.weekday() != SUNDAY
+    if day.weekday() == SUNDAY:
         day += timedelta(days=1)
     return datetime.combine(day, time(hour, minute), CASABLANCA)
 
