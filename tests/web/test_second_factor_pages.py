@@ -132,7 +132,9 @@ def test_an_app_is_set_up_and_its_codes_are_shown_once(visit: Visit, session: Se
         text = amina.get(address).text
         assert not any(code in text for code in codes)
         assert secret[1] not in text
-    assert amina.post(f"{APP}/confirmation", code="000000").status_code == 422, "sent again: nothing new"
+    again = amina.post(f"{APP}/confirmation", code="000000")
+    assert (again.status_code, again.location) == (303, "/account/security/recovery-codes"), "loaded anew"
+    assert "The codes were shown already" in words(amina.get(again.location))
     assert recovery.left(session, cast.members["amina"]) == 10
 
 

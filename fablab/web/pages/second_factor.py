@@ -71,6 +71,12 @@ def authenticator_confirmed() -> Response | str | tuple[str, int]:
         return question
     actor, present = auth.current_actor(), auth.current_session()
     with writing() as session:
+        again = authenticator.confirmed(session, actor.member_id)
+    if again:
+        # The page with the codes was loaded anew: they are not shown twice.
+        flash("Your app is on. The codes were shown already; if you do not have them, make new ones.", "info")
+        return redirect(url_for("pages.recovery_codes"), 303)
+    with writing() as session:
         codes = second_factor.confirm(
             session,
             actor,
