@@ -72,7 +72,7 @@ def _hindrances(standing: Standing) -> Iterator[Refusal]:
         text = f"{machine} is at work for you. Erase your account once it is done."
         yield Refusal("machine_working", "bookings", text)
     for name in standing.sole_owner_of:
-        text = f"You are the only owner of {name}. Make somebody else an owner first."
+        text = f"You are the only owner of {name}. Make somebody else an owner first, or close it."
         yield Refusal("sole_owner", "organisations", text)
     for title in standing.leads:
         text = f"You lead the training “{title}”, which is still to come. Cancel it or hand it over first."

@@ -286,3 +286,9 @@ def test_a_right_password_is_kept_with_todays_parameters(visit: Visit, session: 
     now = session.get_one(Member, cast.members["amina"]).password_hash
     assert now != weak
     assert matches(now, PASSWORD)
+
+
+def test_what_hinders_erasure_is_one_link_away(visit: Visit) -> None:
+    page = visit("admin").get("/account/data/erasure")
+    assert "You are the only administrator" in words(page)
+    assert '<a href="/staff/members">Members</a>' in page.text
