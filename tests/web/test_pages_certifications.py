@@ -318,3 +318,15 @@ def test_ones_own_page_asks_once_for_all_histories(
     case.session.execute(update(Certification).values(suspended_at=utc_now()))
     case.session.commit()
     assert asked() == one
+
+
+def test_a_search_says_when_there_are_more(visit: Visit, session: Session) -> None:
+    session.add_all(
+        Member(name=f"Zineb {n}", email=f"zineb{n}@example.org", created_at=utc_now()) for n in range(12)
+    )
+    session.commit()
+    trainer = visit("trainer")
+    assert "There are more than these" not in words(trainer.get("/staff/certifications?q=zineb"))
+    session.add(Member(name="Zineb 12", email="zineb12@example.org", created_at=utc_now()))
+    session.commit()
+    assert "There are more than these 12" in words(trainer.get("/staff/certifications?q=zineb"))
