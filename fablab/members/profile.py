@@ -41,10 +41,15 @@ def change_profile(
         raise DomainError(Code.NOT_ALLOWED, "Only administrators change this account.")
     changed = {name: value for name, value in changes.items() if value != getattr(member, name)}
     known = member.birth_on
-    if "birth_on" in changed and not may_change_birth_date(actor, member_id, known, changed["birth_on"]):
+    if "birth_on" in changed and not may_change_birth_date(
+        actor, member_id, known, changed["birth_on"], now.date()
+    ):
         if actor.member_id == member_id:
             raise DomainError(Code.NOT_ALLOWED, "Ask your lab's staff to correct your birth date.")
-        raise DomainError(Code.NOT_ALLOWED, "Only administrators remove a birth date. You may correct it.")
+        raise DomainError(
+            Code.NOT_ALLOWED,
+            "Only administrators remove a birth date, or make somebody of age by one. You may correct it.",
+        )
     if refusals := _refusals(changed, now):
         raise DomainError(Code.REFUSED, refusals[0].message, refusals)
     if not changed:

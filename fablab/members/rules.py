@@ -113,14 +113,19 @@ def may_change_member(actor: Actor, member_id: int, roles: Collection[tuple[str,
     return bool(actor.managed_labs) and all(role == "maker" for role, _ in roles)
 
 
-def may_change_birth_date(actor: Actor, member_id: int, known: date | None, wanted: date | None) -> bool:
+def may_change_birth_date(
+    actor: Actor, member_id: int, known: date | None, wanted: date | None, on: date
+) -> bool:
     """Oneself only as long as none is known: a minor does not come of age by typing.
 
-    Managers may correct what is known of others; only admins take it away, for without one is of age.
+    Managers may correct what is known of others; only admins take it away, or make a minor of age by it.
     """
     if actor.admin or known is None:
         return actor.admin or actor.member_id == member_id or bool(actor.managed_labs)
-    return wanted is not None and bool(actor.managed_labs) and actor.member_id != member_id
+    comes_of_age = is_minor(known, on) and not is_minor(wanted, on)
+    return (
+        wanted is not None and not comes_of_age and bool(actor.managed_labs) and actor.member_id != member_id
+    )
 
 
 def may_grant_role(actor: Actor, member_id: int, role: str, lab_id: int | None) -> bool:

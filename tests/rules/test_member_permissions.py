@@ -17,6 +17,7 @@ KARIM = Actor(4, "Karim", managed_labs=frozenset({RABAT}))
 NADIA = Actor(5, "Nadia", operator=True)
 ADMIN = Actor(6, "Admin", admin=True)
 PEOPLE = (AMINA, TRAINER, SALMA, KARIM, NADIA, ADMIN)
+TODAY = date(2026, 11, 22)
 SOMEBODY = 99
 
 
@@ -36,9 +37,12 @@ def may(act: object, *what: object) -> str:
         (rules.may_change_member, (SOMEBODY, [("maker", None)]), "SKA"),
         (rules.may_change_member, (SOMEBODY, []), "SKA"),
         (rules.may_change_member, (SOMEBODY, [("maker", None), ("trainer", TANGER)]), "A"),
-        (rules.may_change_birth_date, (SOMEBODY, None, date(2010, 1, 1)), "SKA"),
-        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), date(2011, 1, 1)), "SKA"),
-        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), None), "A"),
+        (rules.may_change_birth_date, (SOMEBODY, None, date(2010, 1, 1), TODAY), "SKA"),
+        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), date(2011, 1, 1), TODAY), "SKA"),
+        (rules.may_change_birth_date, (SOMEBODY, date(1990, 1, 1), date(1991, 1, 1), TODAY), "SKA"),
+        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), date(1990, 1, 1), TODAY), "A"),
+        (rules.may_change_birth_date, (SOMEBODY, date(2010, 1, 1), None, TODAY), "A"),
+        (rules.may_change_birth_date, (SOMEBODY, date(1990, 1, 1), None, TODAY), "A"),
         (rules.may_grant_role, (SOMEBODY, "trainer", TANGER), "SA"),
         (rules.may_grant_role, (SOMEBODY, "trainer", RABAT), "KA"),
         (rules.may_grant_role, (SOMEBODY, "manager", TANGER), "A"),
@@ -66,10 +70,12 @@ def test_nobody_raises_shuts_or_vouches_for_oneself() -> None:
 def test_oneself_one_may_describe_but_not_come_of_age_by_typing() -> None:
     assert all(rules.may_change_member(each, each.member_id, [("maker", None)]) for each in PEOPLE)
     born = date(2010, 1, 1)
-    assert all(rules.may_change_birth_date(each, each.member_id, None, born) for each in PEOPLE)
+    assert all(rules.may_change_birth_date(each, each.member_id, None, born, TODAY) for each in PEOPLE)
     for wanted in (None, date(1990, 1, 1)):
         known = [
-            each.name for each in PEOPLE if rules.may_change_birth_date(each, each.member_id, born, wanted)
+            each.name
+            for each in PEOPLE
+            if rules.may_change_birth_date(each, each.member_id, born, wanted, TODAY)
         ]
         assert known == ["Admin"]
 

@@ -113,7 +113,7 @@ def member_page(member_id: int, typed: dict[str, str], errors: dict[str, list[st
         consented=any(each.withdrawn_at is None for each in consents),
         may_consent=minor and may_record_consent(actor, member_id),
         may_change=may_change_member(actor, member_id, found.roles) and details,
-        keeps_birth_date=not may_change_birth_date(actor, member_id, found.birth_on, None),
+        keeps_birth_date=not may_change_birth_date(actor, member_id, found.birth_on, None, utc_now().date()),
         may_shut=may_deactivate(actor, member_id),
         has_second_factor=second and authenticator.confirmed(session, member_id),
         organisations=memberships(session, member_id) if details else [],
