@@ -14,6 +14,9 @@ from fablab.db import transaction
 from fablab.mail.models import Mail
 from fablab.members.models import Member
 from fablab.members.passwords import matches
+from fablab.organisations.catalogue import catalogue
+from fablab.organisations.invitations import invite
+from fablab.organisations.service import found
 from fablab.signin.models import SignInSession
 from fablab.signin.service import answer_requests
 from tests.fixtures_cast import PASSWORD, Apis, Cast
@@ -85,6 +88,26 @@ def test_joining_by_mail_ends_inside(app: Flask, link_in_mail, session: Session)
     again.get("/sign-in")
     assert "This link is over" in words(again.post("/confirm", link=plain, password=NEW))
     assert session.scalar(select(Member.email_verified_at).where(Member.email == HIND["email"])) is not None
+
+
+def test_whoever_joins_by_an_invitation_finds_it_inside(  # type: ignore[no-untyped-def]
+    app: Flask, link_in_mail, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    with transaction(sessions) as session:
+        amina, now = cast.actors["amina"], utc_now()
+        club = found(session, amina, "Atlas", "association", catalogue(), now)
+        invite(session, amina, club.slug, HIND["email"], now, base_url="http://localhost")
+        link = session.scalars(select(Mail.filling).order_by(Mail.id.desc()).limit(1)).one()["link"]
+    reader = Reader(app)
+    page = reader.get(link.removeprefix("http://localhost"))
+    assert "/join?email=hind@example.org" in page.text.replace("%40", "@")
+    assert 'value="hind@example.org"' in reader.get("/join?email=hind@example.org").text
+    reader.post("/join", **HIND)
+    confirm = link_in_mail()
+    reader.get(confirm)
+    inside = reader.post("/confirm", link=confirm.rpartition("/")[2], password=NEW)
+    assert inside.location == "/organisations"
+    assert "invites you to Atlas" in words(reader.get(inside.location))
 
 
 def test_a_minor_is_told_what_is_still_needed(app: Flask, link_in_mail) -> None:  # type: ignore[no-untyped-def]

@@ -25,7 +25,7 @@ def join() -> Response | str:
     _open()
     if auth.actor_or_none() is not None:
         return redirect(url_for("pages.home"))
-    return _page(MultiDict(), {})
+    return _page(MultiDict({"email": request.args.get("email", "")[:254]}), {})
 
 
 @blueprint.post("/join")

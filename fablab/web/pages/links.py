@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
 from fablab.members.passwords import matches
+from fablab.organisations.queries import invitations_for
 from fablab.signin import limits, links, service
 from fablab.signin.joining import join
 from fablab.signin.rules import address_key, mail_key
@@ -127,9 +128,10 @@ def _joined(link: str, found: links.Taken) -> Response | tuple[str, int]:
     with writing() as session:
         limits.succeeded(session, keys)
         member_id = join(session, link, utc_now(), address=request.remote_addr)
+        invited = bool(invitations_for(session, member_id, utc_now(), limit=1))
     auth.sign_in(member_id, "password")
     flash("Welcome! Your account is ready.", "good")
-    return redirect(url_for("pages.home"), 303)
+    return redirect(url_for("pages.my_organisations" if invited else "pages.home"), 303)
 
 
 def _reset_page(link: str, errors: dict[str, list[str]], status: int = 200) -> tuple[str, int]:
