@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, Participant
@@ -99,6 +99,7 @@ def test_a_pupil_is_told_when_staff_are_there_and_why_the_rest_is_refused(
     pupil = visit("pupil")
     page = pupil.get(PRINTER)
     assert "You are under 18" in words(page)
+    assert "consent is needed" not in words(page)
     assert "09:00 – 18:00" in words(page)
     assert fold(page.text) == ""
     answer = send(pupil, at=tomorrow(20))
@@ -109,6 +110,9 @@ def test_a_pupil_is_told_when_staff_are_there_and_why_the_rest_is_refused(
     without_staff(session, cast)
     session.commit()
     assert "No staff are there in the coming week" in words(pupil.get(PRINTER))
+    session.execute(text("UPDATE guardian_consent SET withdrawn_at = now()"))
+    session.commit()
+    assert "First, a parent’s or guardian’s consent is needed." in words(pupil.get(PRINTER))
 
 
 def test_a_group_stands_on_its_page_for_whom_it_concerns(visit: Visit, session: Session, cast: Cast) -> None:
@@ -120,8 +124,8 @@ def test_a_group_stands_on_its_page_for_whom_it_concerns(visit: Visit, session: 
     address = str(answer.location).split("?")[0]
     assert sorted(session.scalars(select(Participant.name))) == ["Ali Baba", "youssef@example.org"]
     page = words(amina.get(address))
-    for text in ("In the name of Club", "12 people, you included", "Ali Baba", "youssef@example.org"):
-        assert text in page
+    for said in ("In the name of Club", "12 people, you included", "Ali Baba", "youssef@example.org"):
+        assert said in page
     assert "group of 12" in words(amina.get("/bookings"))
     assert "(Youssef)" in words(visit("salma").get(address))
     youssef = visit("youssef")

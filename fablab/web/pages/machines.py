@@ -20,7 +20,7 @@ from fablab.machines import queries as machines
 from fablab.machines.queries import MachineView
 from fablab.machines.rules import Span, supervised_spans
 from fablab.members.directory import find_members
-from fablab.members.queries import member_by_email
+from fablab.members.queries import has_consent, member_by_email
 from fablab.members.rules import Actor, is_minor, may_book_for_others
 from fablab.organisations.queries import memberships, projects_of
 from fablab.web.database import writing
@@ -130,6 +130,7 @@ def _page(
         projects=projects_of(session, whose) if whose else [],
         minor=minor,
         supervised=_supervised(found, now) if minor else [],
+        consent=minor and has_consent(session, actor.member_id),
         alternatives=[_offer(session, each) for each in alternatives],
     )
 
