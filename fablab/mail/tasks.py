@@ -27,10 +27,10 @@ def send_due(session: Session, now: datetime, settings: Settings) -> int:
     if not (limits.url or limits.folder) or server_rests(session, now):
         return 0
     mails = claim_due(session, now, limits.batch)
-    return send_all(session, mails, lambda: way_out(limits), now, settings) if mails else 0
+    return send_all(session, mails, lambda: _way_out(limits), now, settings) if mails else 0
 
 
-def way_out(settings: Mail) -> AbstractContextManager[Post]:
+def _way_out(settings: Mail) -> AbstractContextManager[Post]:
     """The mail server, or the folder where there is none."""
     if settings.url:
         # Here, as in `sending`: whoever only stands by never sends.

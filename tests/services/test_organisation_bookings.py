@@ -127,7 +127,8 @@ def test_what_fits_the_quota_is_booked_and_not_an_hour_more(
     ((code, message),) = refusals(session, cast, policy, at(14, hours=2), "youssef")
     assert code == "organisation_quota"
     assert "may book 3 hours of machine time a week" in message
-    assert f"From {WEDNESDAY.date() - timedelta(days=2)} to {WEDNESDAY.date() + timedelta(days=4)}" in message
+    first, last = WEDNESDAY.date() - timedelta(days=2), WEDNESDAY.date() + timedelta(days=4)
+    assert f"From {first:%-d %B} to {last:%-d %B}" in message
     assert "it has booked 2 hours, which leaves 1 hour; this booking takes 2 hours" in message
     book(session, cast, policy, at(14, hours=1), "youssef")
     book(session, cast, policy, at(14, hours=2, day=MONDAY))

@@ -89,7 +89,8 @@ def test_a_new_password_by_mail(app: Flask, clock: Callable[[], None], server: M
     clock()
     assert "mot de passe a été changé" in str(server.to("amina@example.org")[-1]["Subject"])
     again = Reader(app)
-    again.get(link)
+    assert "This link is over" in again.get(link).text
+    again.get("/sign-in")
     assert again.post("/reset", link=link.rpartition("/")[2], password=NEW).status_code == 422
 
 
