@@ -10,8 +10,6 @@ from fablab.errors import Refusal
 from fablab.members.rules import Actor
 
 EXPORTS_A_DAY = 5
-# Somebody who signed in this lately is taken to be the member, and not to have found an open browser.
-FRESH = timedelta(minutes=10)
 # Every code an erasure can be refused with, and what it means.
 REFUSAL_CODES = {
     "booking_running": "A booking of the member is running.",
@@ -52,11 +50,6 @@ def export_wait(earlier: Sequence[datetime], now: datetime) -> int | None:
         return None
     free_at = recent[-EXPORTS_A_DAY] + timedelta(days=1)
     return max(1, round((free_at - now).total_seconds()))
-
-
-def is_fresh(signed_in_at: datetime | None, now: datetime) -> bool:
-    """Whether a browser's sign-in is recent enough to stand in for a password."""
-    return signed_in_at is not None and now - FRESH <= signed_in_at <= now
 
 
 def hindrances(standing: Standing) -> list[Refusal]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 
+# Somebody who signed in this lately is taken to be the member, and not to have found an open browser.
+RECENT = timedelta(minutes=10)
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -162,6 +165,11 @@ _SYSTEMS: Sequence[tuple[str, str]] = (
     ("Mac OS X", "Mac"),
     ("Linux", "Linux"),
 )
+
+
+def is_recent(proven_at: datetime | None, now: datetime) -> bool:
+    """Whether a sign-in, or a proof given since, is recent enough to stand in for a password."""
+    return proven_at is not None and now - RECENT <= proven_at <= now
 
 
 def browser_name(user_agent: str) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -112,10 +113,11 @@ def _serves(certificate: str, authority: str, names: Sequence[x509.GeneralName],
     if not certificate or _days_left(certificate, now) < RENEW_DAYS:
         return False
     found = x509.load_pem_x509_certificate(certificate.encode())
-    there = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     try:
+        there = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.encode()))
-    except Exception:  # noqa: BLE001  (whatever is wrong with it, a new one is right)
+    except (x509.ExtensionNotFound, InvalidSignature, ValueError, TypeError):
+        # For no host, or from another authority.
         return False
     return set(there) == set(names)
 

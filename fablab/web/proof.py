@@ -14,7 +14,6 @@ from flask import current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.data_rights.rules import is_fresh
 from fablab.errors import Code, DomainError, Refusal
 from fablab.members.queries import member_by_id
 from fablab.members.rules import Actor
@@ -22,7 +21,7 @@ from fablab.settings import Settings
 from fablab.signin import authenticator, limits, second_factor
 from fablab.signin.passwords import right
 from fablab.signin.queries import Credentials
-from fablab.signin.rules import address_key, factor_key
+from fablab.signin.rules import address_key, factor_key, is_recent
 from fablab.web.auth import current_session
 from fablab.web.database import writing
 
@@ -74,7 +73,7 @@ def lately() -> bool:
     now = utc_now()
     given = flask.session.get(_KEY) or {}
     at = datetime.fromisoformat(given["at"]) if given.get("session") == here.session_id else None
-    return is_fresh(here.began_at, now) or is_fresh(at, now)
+    return is_recent(here.began_at, now) or is_recent(at, now)
 
 
 def remember() -> None:

@@ -326,6 +326,10 @@ def test_papers_are_kept_while_they_serve(
     second = papers(tmp_path, hosts, now + later)
     assert second.authority == first.authority, "or every bridge would have to learn a new one"
     assert (second.certificate == first.certificate) is kept
+    other = papers(tmp_path / "other", hosts, now)
+    for name, text in (("broker.pem", other.certificate), ("broker.pem", other.authority)):
+        (tmp_path / name).write_text(text)
+        assert papers(tmp_path, hosts, now).certificate != text, "of another authority, or for no host"
     (tmp_path / "ca.pem").write_text("nonsense")
     with pytest.raises(ValueError, match="PEM"):
         papers(tmp_path, hosts, now)

@@ -16,11 +16,12 @@ from fablab.bookings.models import Booking
 from fablab.clock import utc_now
 from fablab.data_rights import export as export_file
 from fablab.data_rights.catalogue import SHEETS
-from fablab.data_rights.rules import EXPORTS_A_DAY, csv_safe, export_wait, for_days, is_fresh
+from fablab.data_rights.rules import EXPORTS_A_DAY, csv_safe, export_wait, for_days
 from fablab.data_rights.service import begin_export, erase, export
 from fablab.errors import Code, DomainError
 from fablab.members.models import Audit, Member
 from fablab.settings import Settings
+from fablab.signin.rules import is_recent
 from tests.fixtures_cast import Cast
 from tests.support.year import EMAIL, FILE, MARK, NAME, OTHERS, Year, live_a_year, marked
 
@@ -186,10 +187,10 @@ def test_how_long_until_the_next(now: datetime) -> None:
 
 
 def test_who_signed_in_just_now_is_the_member(now: datetime) -> None:
-    assert not is_fresh(None, now)
-    assert not is_fresh(now - timedelta(minutes=11), now)
-    assert not is_fresh(now + timedelta(minutes=1), now)
-    assert is_fresh(now - timedelta(minutes=9), now)
+    assert not is_recent(None, now)
+    assert not is_recent(now - timedelta(minutes=11), now)
+    assert not is_recent(now + timedelta(minutes=1), now)
+    assert is_recent(now - timedelta(minutes=9), now)
 
 
 @pytest.mark.parametrize(
