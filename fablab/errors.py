@@ -69,3 +69,13 @@ class DomainError(Exception):
 def not_found(what: str) -> DomainError:
     """The answer both for what does not exist and for what the actor may not see."""
     return DomainError(Code.NOT_FOUND, f"There is no such {what}, or you may not see it.")
+
+
+def refused(*refusals: Refusal) -> DomainError:
+    """The answer when rules say no: all of them, the first one's sentence leading."""
+    return DomainError(Code.REFUSED, refusals[0].message, refusals)
+
+
+def not_allowed(message: str) -> DomainError:
+    """The answer to somebody who may see the thing and not do this with it."""
+    return DomainError(Code.NOT_ALLOWED, message)

@@ -206,6 +206,7 @@ def test_a_restored_old_copy_of_the_outbox_begins_a_new_one(sender: Sender, serv
 
 def test_while_the_server_is_away_data_is_held(sender: Sender, server: ServerDouble) -> None:
     sender.start()
+    until(lambda: sender.publisher._window.server_online, 5, "the presence that was there before")
     server.say_presence(False)
     until(lambda: not sender.publisher._window.server_online, 5)
     sender.say(5)

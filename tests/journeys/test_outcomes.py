@@ -17,7 +17,7 @@ MACHINE = "tanger-prusa-2"
 
 
 def jobs_since(api: Api, since: datetime, machine: str = MACHINE) -> list[dict[str, Any]]:
-    query = f"/jobs?machine={machine}&from={since:%Y-%m-%dT%H:%M:%SZ}"
+    query = f"/jobs?machine={machine}&from={since:%Y-%m-%dT%H:%M:%S.%fZ}"
     items: list[dict[str, Any]] = api.get(query)["items"]
     return items
 
@@ -47,7 +47,8 @@ def nadia(sign_in: Callable[[str], Api]) -> Api:
 
 @pytest.fixture
 def since() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+    """Exactly now: a test before may have ended its print within this very second."""
+    return datetime.now(UTC)
 
 
 def test_cancelled_in_octoprint_is_cancelled_once(
