@@ -76,6 +76,6 @@ def refused(*refusals: Refusal) -> DomainError:
     return DomainError(Code.REFUSED, refusals[0].message, refusals)
 
 
-def not_allowed(message: str) -> DomainError:
+def not_allowed(message: str, *refusals: Refusal) -> DomainError:
     """The answer to somebody who may see the thing and not do this with it."""
-    return DomainError(Code.NOT_ALLOWED, message)
+    return DomainError(Code.NOT_ALLOWED, message, refusals)

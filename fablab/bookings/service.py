@@ -16,7 +16,7 @@ from fablab.bookings.queries import BookingView, booking
 from fablab.bookings.rules import BookingRequest, Policy, cancellable, decide
 from fablab.bookings.rules_people import may_cancel
 from fablab.db import notify, notify_all
-from fablab.errors import Alternative, Code, DomainError, Refusal, not_found
+from fablab.errors import Alternative, Code, DomainError, Refusal, not_allowed, not_found, refused
 from fablab.machines.queries import MachineView, machine_by_slug
 from fablab.machines.rules import Span
 from fablab.members import audit
@@ -49,7 +49,7 @@ def create_booking(
     machine = _bookable(session, actor, request)
     gathered = gather_facts(session, actor, machine, request, now, True)
     if refusals := decide(request, gathered.facts, policy):
-        raise _refused(session, gathered, request, now, policy, refusals)
+        raise _refused_offering(session, gathered, request, now, policy, refusals)
     in_name = gathered.in_name
     party = Party(
         gathered.member_id, actor.member_id, in_name.organisation_id, in_name.project_id, request.heads
@@ -61,7 +61,7 @@ def create_booking(
     else:
         gathered = look_again(session, gathered, Span(request.starts_at, request.ends_at))
         refusals = decide(request, gathered.facts, policy) or [_lost(request)]
-        raise _refused(session, gathered, request, now, policy, refusals)
+        raise _refused_offering(session, gathered, request, now, policy, refusals)
     list_participants(session, booking_id, gathered.listed)
     if gathered.member_id != actor.member_id:
         audit.record(
@@ -110,7 +110,7 @@ def preview_booking(
     refusals = decide(request, gathered.facts, policy)
     if not refusals:
         return Preview("confirmed", (), ())
-    error = _refused(session, gathered, request, now, policy, refusals)
+    error = _refused_offering(session, gathered, request, now, policy, refusals)
     return Preview(None, error.refusals, error.alternatives)
 
 
@@ -129,12 +129,12 @@ def cancel_booking(
     if view is None or part is None:
         raise not_found("booking")
     if not may_cancel(actor, part, view.lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "You may read this booking, but not cancel it.")
+        raise not_allowed("You may read this booking, but not cancel it.")
     if not cancellable(view.state, view.ends_at, now):
         text = (
             f"The booking is {view.state if view.state != 'confirmed' else 'over'} and cannot be cancelled."
         )
-        raise DomainError(Code.REFUSED, text, [Refusal("already_over", "state", text)])
+        raise refused(Refusal("already_over", "state", text))
     session.execute(delete(Occupancy).where(Occupancy.booking_id == booking_id))
     which = Booking.id == booking_id
     _move(session, view.state, "cancelled", now, "member", reason, actor.member_id, which=which)
@@ -185,14 +185,14 @@ def _bookable(session: Session, actor: Actor, request: BookingRequest) -> Machin
         text = f"There is no machine {request.machine}."
         raise DomainError(Code.NOT_FOUND, text, [Refusal("unknown_machine", "machine", text)])
     if not may_book(actor, machine.lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "Makers book here. You may look, but not book.")
+        raise not_allowed("Makers book here. You may look, but not book.")
     if request.for_member is not None and not may_book_for_others(actor, machine.lab_id):
         text = "Only the lab's managers book for other people."
-        raise DomainError(Code.NOT_ALLOWED, text, [Refusal("not_allowed", "for_member", text)])
+        raise not_allowed(text, Refusal("not_allowed", "for_member", text))
     return machine
 
 
-def _refused(
+def _refused_offering(
     session: Session,
     gathered: Gathered,
     request: BookingRequest,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from fablab.certifications.grants import check_expiry, refused
+from fablab.certifications.grants import check_expiry
 from fablab.certifications.letters import people, tell_of_certification
 from fablab.certifications.models import Certification, CertificationChange
 from fablab.certifications.queries import CertificationView, certification
@@ -19,7 +19,7 @@ from fablab.certifications.rules import (
     may_certify_member,
     may_see_certifications,
 )
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.mail.words import format_day
 from fablab.members import audit
 from fablab.members.rules import Actor
@@ -41,7 +41,7 @@ def renew(
     """
     before = _changing(session, actor, certification_id)
     if before.revoked_at is not None:
-        raise refused("not_in_force", "", "It was revoked. Grant it anew instead.")
+        raise refused(Refusal("not_in_force", "", "It was revoked. Grant it anew instead."))
     today = now.astimezone(ZoneInfo(before.zone)).date()
     check_expiry(expires_on, today)
     ends = expires_on or add_months(today, policy.valid_months)
@@ -55,7 +55,7 @@ def suspend(
     """Make a certification worthless until it is resumed or renewed; the holder is told why."""
     before = _changing(session, actor, certification_id)
     if before.revoked_at is not None or before.suspended_at is not None:
-        raise refused("not_in_force", "", "It is suspended or revoked already.")
+        raise refused(Refusal("not_in_force", "", "It is suspended or revoked already."))
     return _change(session, actor, before, "suspended", now, {"suspended_at": now}, reason)
 
 
@@ -65,7 +65,7 @@ def resume(
     """End a suspension. Its end stays as it was, and the months unused begin anew."""
     before = _changing(session, actor, certification_id)
     if before.revoked_at is not None or before.suspended_at is None:
-        raise refused("not_in_force", "", "It is not suspended.")
+        raise refused(Refusal("not_in_force", "", "It is not suspended."))
     values = {"suspended_at": None, "renewed_at": now}
     return _change(session, actor, before, "resumed", now, values, reason)
 
@@ -90,7 +90,7 @@ def _changing(session: Session, actor: Actor, certification_id: int) -> Certific
         own = found.member_id == actor.member_id
         text = "Nobody certifies oneself." if own else "Only the lab's trainers and managers certify."
         code = "own_certification" if own else "not_allowed"
-        raise DomainError(Code.NOT_ALLOWED, text, [Refusal(code, "", text)])
+        raise not_allowed(text, Refusal(code, "", text))
     return found
 
 

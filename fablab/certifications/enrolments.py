@@ -8,12 +8,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from fablab.certifications.grants import refused
 from fablab.certifications.letters import TrainingLetters, people
 from fablab.certifications.models import Enrolment, Training
 from fablab.certifications.rules import may_certify, may_enrol, place
 from fablab.certifications.training_queries import TrainingView, training
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.members import audit
 from fablab.members.rules import Actor
 
@@ -36,17 +35,17 @@ def enrol(
     member_id = _for_whom(actor, row, member_id)
     own = member_id == actor.member_id
     if not may_enrol(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Your account looks at trainings and takes no part.")
+        raise not_allowed("Your account looks at trainings and takes no part.")
     _check_open(row, now, own)
     if member_id == row.trainer_id:
-        raise refused("own_certification", "member", "Whoever gives a training does not attend it.")
+        raise refused(Refusal("own_certification", "member", "Whoever gives a training does not attend it."))
     has = session.scalar(
         select(Enrolment.state).where(Enrolment.training_id == training_id, Enrolment.member_id == member_id)
     )
     if has in (None, "cancelled"):
         person = people(session, [member_id]).get(member_id)
         if person is None or not person.active:
-            raise refused("invalid", "member", "There is no such member, or the account is closed.")
+            raise refused(Refusal("invalid", "member", "There is no such member, or the account is closed."))
         state = place(row.places, _enrolled(session, training_id))
         _put(session, training_id, member_id, state, now)
         if not own:
@@ -140,17 +139,17 @@ def _for_whom(actor: Actor, row: Training, member_id: int | None) -> int:
     if member_id is None or member_id == actor.member_id:
         return actor.member_id
     if not may_certify(actor, row.lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "Only the lab's trainers and managers enrol others.")
+        raise not_allowed("Only the lab's trainers and managers enrol others.")
     return member_id
 
 
 def _check_open(row: Training, now: datetime, own: bool) -> None:
     if row.cancelled_at is not None:
-        raise refused("training_over", "", "It was cancelled.")
+        raise refused(Refusal("training_over", "", "It was cancelled."))
     if row.closed_at is not None:
-        raise refused("training_over", "", "It is over.")
+        raise refused(Refusal("training_over", "", "It is over."))
     if own and row.starts_at <= now:
-        raise refused("training_over", "", "It has begun. Ask the trainer.")
+        raise refused(Refusal("training_over", "", "It has begun. Ask the trainer."))
 
 
 def _enrolled(session: Session, training_id: int) -> int:

@@ -24,7 +24,7 @@ from fablab.certifications.rules import (
     may_certify_member,
     standing,
 )
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, not_allowed, refused
 from fablab.machines.models import Lab
 from fablab.members import audit
 from fablab.members.rules import Actor
@@ -53,19 +53,20 @@ def grant(
     """
     lab_id = _granting_lab(actor, thing, lab_id)
     if not may_certify_member(actor, lab_id, member_id):
-        raise _own()
+        text = "Nobody certifies oneself; ask another trainer."
+        raise not_allowed(text, Refusal("own_certification", "member", text))
     zone = _zone(session, lab_id)
     today = now.astimezone(ZoneInfo(zone)).date()
     check_expiry(expires_on, today)
     if level not in LEVELS:
-        raise refused("invalid", "level", "The level is 1, 2 or 3.")
+        raise refused(Refusal("invalid", "level", "The level is 1, 2 or 3."))
     person = people(session, [member_id], lock=True).get(member_id)
     if person is None or not person.active:
-        raise refused("invalid", "member", "There is no such member, or the account is closed.")
+        raise refused(Refusal("invalid", "member", "There is no such member, or the account is closed."))
     has = _existing(session, [member_id], thing).get(member_id)
     if has is not None and standing(has, today) == "valid" and has.level >= level:
         text = f"{person.name} is certified at level {has.level} already. Renew that, or revoke it first."
-        raise refused("already_certified", "level", text)
+        raise refused(Refusal("already_certified", "level", text))
     ends = expires_on or add_months(today, policy.valid_months)
     [changed] = _certify(session, actor, [person], thing, level, lab_id, now, today, ends, base_url)
     view = certification(session, changed)
@@ -102,14 +103,10 @@ def check_expiry(expires_on: date | None, today: date) -> None:
     if expires_on is None:
         return
     if expires_on <= today:
-        raise refused("invalid", "expires_on", "It must lie in the future.")
+        raise refused(Refusal("invalid", "expires_on", "It must lie in the future."))
     if expires_on > add_months(today, LONGEST_VALIDITY_MONTHS):
         years = LONGEST_VALIDITY_MONTHS // 12
-        raise refused("invalid", "expires_on", f"It must lie at most {years} years ahead.")
-
-
-def refused(code: str, field: str, text: str) -> DomainError:
-    return DomainError(Code.REFUSED, text, [Refusal(code, field, text)])
+        raise refused(Refusal("invalid", "expires_on", f"It must lie at most {years} years ahead."))
 
 
 def new_code() -> str:
@@ -204,15 +201,10 @@ def _record(
 def _granting_lab(actor: Actor, thing: Thing, wanted: int | None) -> int:
     lab_id = lab_of_grant(actor, thing.machine_lab_id, wanted)
     if not may_certify(actor, lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "Only the lab's trainers and managers certify.")
+        raise not_allowed("Only the lab's trainers and managers certify.")
     if lab_id is None:
-        raise refused("invalid", "lab", "Say which lab certifies.")
+        raise refused(Refusal("invalid", "lab", "Say which lab certifies."))
     return lab_id
-
-
-def _own() -> DomainError:
-    text = "Nobody certifies oneself; ask another trainer."
-    return DomainError(Code.NOT_ALLOWED, text, [Refusal("own_certification", "member", text)])
 
 
 def _existing(session: Session, member_ids: Collection[int], thing: Thing) -> dict[int, Certification]:

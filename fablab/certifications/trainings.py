@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from fablab.certifications.enrolments import locked, move_up, on_the_list
-from fablab.certifications.grants import grant_to_all, refused
+from fablab.certifications.grants import grant_to_all
 from fablab.certifications.letters import TrainingLetters
 from fablab.certifications.models import Enrolment, Training
 from fablab.certifications.queries import Thing, names
@@ -22,7 +22,7 @@ from fablab.certifications.rules import (
     training_refusals,
 )
 from fablab.certifications.training_queries import TrainingView, training
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, not_allowed, refused
 from fablab.machines.models import Kind, Machine
 from fablab.members import audit
 from fablab.members.rules import Actor
@@ -51,7 +51,8 @@ def plan_training(
         refusals.append(Refusal("invalid", "machine", "That machine is in another lab."))
     if level not in LEVELS:
         refusals.append(Refusal("invalid", "level", "The level is 1, 2 or 3."))
-    _refuse(refusals)
+    if refusals:
+        raise refused(*refusals)
     row = Training(
         lab_id=lab_id,
         kind_id=thing.kind_id,
@@ -89,7 +90,10 @@ def change_training(
     people = on_the_list(session, training_id)
     taken = sum(state == "enrolled" for state in people.values())
     moved = new["starts_at"] != row.starts_at
-    _refuse(training_refusals(new["starts_at"], new["ends_at"], new["places"], taken, now, moved=moved))
+    if refusals := training_refusals(
+        new["starts_at"], new["ends_at"], new["places"], taken, now, moved=moved
+    ):
+        raise refused(*refusals)
     moved |= new["ends_at"] != row.ends_at
     for name, value in new.items():
         setattr(row, name, value)
@@ -135,10 +139,11 @@ def close_training(
     if row.closed_at is not None:
         return _view(session, row.id, actor)
     if row.cancelled_at is not None:
-        raise refused("training_over", "", "It was cancelled.")
+        raise refused(Refusal("training_over", "", "It was cancelled."))
     people = on_the_list(session, training_id)
     came = set(attended)
-    _refuse(closing_refusals(row.starts_at, now, actor.member_id, came, people.keys()))
+    if refusals := closing_refusals(row.starts_at, now, actor.member_id, came, people.keys()):
+        raise refused(*refusals)
     _note(session, training_id, came, "attended", now)
     missing = [each for each, state in people.items() if state == "enrolled" and each not in came]
     _note(session, training_id, missing, "absent", now)
@@ -165,18 +170,13 @@ def _changing(session: Session, actor: Actor, training_id: int, *, cancelled_too
     row = locked(session, training_id)
     _check_staff(actor, row.lab_id)
     if row.closed_at is not None or (row.cancelled_at is not None and not cancelled_too):
-        raise refused("training_over", "", "It was cancelled or closed and changes no more.")
+        raise refused(Refusal("training_over", "", "It was cancelled or closed and changes no more."))
     return row
 
 
 def _check_staff(actor: Actor, lab_id: int) -> None:
     if not may_certify(actor, lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "Only the lab's trainers and managers hold trainings.")
-
-
-def _refuse(refusals: list[Refusal]) -> None:
-    if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise not_allowed("Only the lab's trainers and managers hold trainings.")
 
 
 def _note(session: Session, training_id: int, member_ids: Collection[int], state: str, now: datetime) -> None:

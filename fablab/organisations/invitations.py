@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from fablab.errors import Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.mail.service import Recipient, queue
 from fablab.members.models import Member
 from fablab.members.queries import member_by_email
@@ -21,7 +21,7 @@ from fablab.members.rules import Actor
 from fablab.organisations.models import Invitation, Membership, Organisation
 from fablab.organisations.queries import InvitationView, invitation_views
 from fablab.organisations.rules import AGAIN_AFTER, INVITATION_LASTS, INVITATIONS_A_DAY, may_invite, may_join
-from fablab.organisations.service import locked, not_allowed, record, refuse
+from fablab.organisations.service import locked, record
 from fablab.signin import limits
 from fablab.signin.rules import email_trouble, mail_key
 
@@ -46,7 +46,8 @@ def invite(
     if not may_invite(actor, place):
         raise not_allowed("Only its owners may invite.")
     email = email.strip()
-    refuse(_refusals(session, actor, organisation, email, now))
+    if refusals := _refusals(session, actor, organisation, email, now):
+        raise refused(*refusals)
     limits.attempt(session, [mail_key(email)], now)
     same = func.lower(Invitation.email) == email.lower()
     session.execute(
@@ -127,7 +128,8 @@ _OPEN = (Invitation.accepted_at.is_(None), Invitation.withdrawn_at.is_(None))
 
 
 def _accept(session: Session, actor: Actor, found: InvitationView, now: datetime) -> InvitationView:
-    refuse(obstacles(session, actor, found))
+    if refusals := obstacles(session, actor, found):
+        raise refused(*refusals)
     # The organisation first, as every verb does; then whoever was quicker has taken the invitation.
     closed_at = session.scalar(
         select(Organisation.closed_at)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.members.rules import Actor
 from fablab.organisations.catalogue import Catalogue
 from fablab.organisations.models import Project
@@ -20,7 +20,7 @@ from fablab.organisations.rules import (
     may_see_project,
     name_refusals,
 )
-from fablab.organisations.service import locked, not_allowed, refuse
+from fablab.organisations.service import locked
 
 
 def begin_project(
@@ -44,7 +44,8 @@ def begin_project(
             raise not_allowed("Only its members may begin projects of an organisation.")
         organisation_id = found.id
     name = name.strip()
-    refuse([*name_refusals(name), *_unknown(words, filiere, programme)])
+    if refusals := [*name_refusals(name), *_unknown(words, filiere, programme)]:
+        raise refused(*refusals)
     made = Project(
         organisation_id=organisation_id,
         member_id=actor.member_id,
@@ -72,12 +73,12 @@ def edit_project(
     """Change what is given. Slugs that it has already may stay, though gone from the network's list."""
     found = _locked(session, actor, project_id)
     if found.closed_at is not None:
-        text = "The project is closed."
-        raise DomainError(Code.REFUSED, text, [Refusal("project_closed", "project", text)])
+        raise refused(Refusal("project_closed", "project", "The project is closed."))
     new_name = found.name if name is None else name.strip()
     new_filiere = filiere or found.filiere
     new_programme = None if without_programme else programme or found.programme
-    refuse([*name_refusals(new_name), *_unknown(words, new_filiere, new_programme, found)])
+    if refusals := [*name_refusals(new_name), *_unknown(words, new_filiere, new_programme, found)]:
+        raise refused(*refusals)
     found.name, found.filiere, found.programme = new_name, new_filiere, new_programme
     session.flush()
     return _view(session, project_id)

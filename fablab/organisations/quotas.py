@@ -8,13 +8,13 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from fablab.errors import Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.machines.models import Kind
 from fablab.members.rules import Actor
 from fablab.organisations.models import Quota
 from fablab.organisations.queries import QuotaView, quotas
 from fablab.organisations.rules import PERIODS, may_set_terms
-from fablab.organisations.service import locked, not_allowed, record, refuse
+from fablab.organisations.service import locked, record
 
 LONGEST_S = 10_000 * 3600
 
@@ -34,7 +34,8 @@ def set_quota(
         refusals.append(Refusal("invalid", "period", f"The period is one of {', '.join(PERIODS)}."))
     if not 0 <= limit_s <= LONGEST_S:
         refusals.append(Refusal("invalid", "limit", "The limit lies between 0 and 10,000 hours."))
-    refuse(refusals)
+    if refusals:
+        raise refused(*refusals)
     quota_id = session.scalar(
         insert(Quota)
         .values(organisation_id=organisation.id, kind_id=kind_id, period=period, limit_s=limit_s)

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.members import audit
 from fablab.members.rules import Actor
 from fablab.organisations.catalogue import Catalogue
@@ -52,7 +52,8 @@ def found(
     if (owned or 0) >= OWNED_MOST:
         text = f"You own {OWNED_MOST} organisations already. Close one you no longer need."
         refusals.append(Refusal("too_many", "name", text))
-    refuse(refusals)
+    if refusals:
+        raise refused(*refusals)
     organisation_id, slug = _insert(session, name, kind, words.category_for(kind), now)
     session.add(Membership(organisation_id=organisation_id, member_id=actor.member_id, owner=True, since=now))
     session.flush()
@@ -70,7 +71,8 @@ def rename(session: Session, actor: Actor, slug: str, name: str, now: datetime) 
     if not may_rename(actor, place):
         raise not_allowed("Only its owners may change the organisation.")
     name = name.strip()
-    refuse(name_refusals(name))
+    if refusals := name_refusals(name):
+        raise refused(*refusals)
     organisation.name = name
     session.flush()
     record(session, actor, "organisation.rename", organisation.id, now)
@@ -96,7 +98,8 @@ def set_terms(
     known = {organisation.tariff_category, *words.tariff_categories}
     if tariff_category is not None and tariff_category not in known:
         refusals.append(Refusal("invalid", "tariff_category", "There is no such tariff category."))
-    refuse(refusals)
+    if refusals:
+        raise refused(*refusals)
     organisation.kind = kind or organisation.kind
     organisation.tariff_category = tariff_category or organisation.tariff_category
     session.flush()
@@ -203,7 +206,7 @@ def locked(
         raise not_found("organisation")
     if organisation.closed_at is not None and not also_closed:
         text = "The organisation is closed. An administrator of the network can open it again."
-        raise DomainError(Code.REFUSED, text, [Refusal("organisation_closed", "organisation", text)])
+        raise refused(Refusal("organisation_closed", "organisation", text))
     return organisation, place
 
 
@@ -219,16 +222,6 @@ def record(
     """A line of the audit about an organisation."""
     subject = f"organisation {organisation_id}"
     audit.record(session, actor, act, subject, now, detail, on_member_id=on_member)
-
-
-def not_allowed(text: str) -> DomainError:
-    return DomainError(Code.NOT_ALLOWED, text)
-
-
-def refuse(refusals: list[Refusal]) -> None:
-    """Raise what the rules found, if they found anything."""
-    if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
 
 
 def withdraw_sent(session: Session, organisation_id: int, member_id: int, now: datetime) -> None:
@@ -270,7 +263,7 @@ def _keep_an_owner(session: Session, organisation: Organisation, leaving_id: int
     )
     if not others:
         text = "An organisation needs an owner. Make somebody else an owner first, or close it."
-        raise DomainError(Code.REFUSED, text, [Refusal("last_owner", "member", text)])
+        raise refused(Refusal("last_owner", "member", text))
 
 
 def _insert(session: Session, name: str, kind: str, category: str, now: datetime) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import not_allowed, not_found
 from fablab.members.rules import Actor
 from fablab.organisations.queries import OrganisationView, organisation_by_slug, standing
 from fablab.organisations.rules import Standing, may_see_organisation, may_see_what_was_done
@@ -25,5 +25,5 @@ def visible_to_owners(session: Session, actor: Actor, slug: str) -> tuple[Organi
     """The same, for what only owners, operators and admins see. Raises NOT_ALLOWED for other members."""
     found, place = visible(session, actor, slug)
     if not may_see_what_was_done(actor, place):
-        raise DomainError(Code.NOT_ALLOWED, "Only the organisation's owners see this.")
+        raise not_allowed("Only the organisation's owners see this.")
     return found, place

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError
+from fablab.errors import Refusal, refused
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.sample.accounts import add_people
 from fablab.sample.certifications import add_certifications
@@ -43,9 +43,8 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
     if found >= {lab.slug for lab in LABS}:
         return False
     if found:
-        raise DomainError(
-            Code.REFUSED, "The database has labs of its own; the sample is loaded into an empty one only."
-        )
+        text = "The database has labs of its own; the sample is loaded into an empty one only."
+        raise refused(Refusal("not_empty", "", text))
     say("places, machines and people")
     _places(session)
     machine_ids = _machines(session)
