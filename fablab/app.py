@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     health.init_app(app)
     auth.init_app(app)
     api.init_app(app)
-    providers.init_app(app)
+    providers.init_app(app, settings)
     pages.register(app)
     errors.init_app(app)
     app.extensions["fablab.live"] = _hub(app, settings)

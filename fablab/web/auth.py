@@ -21,13 +21,13 @@ from fablab.errors import Code, DomainError
 from fablab.members.queries import Bearer, find_token, member_by_id
 from fablab.members.rules import Actor
 from fablab.members.service import note_token_use
-from fablab.settings import Settings
 from fablab.signin import limits, second_factor, sessions
 from fablab.signin.passkeys import passkeys_of
 from fablab.signin.queries import Present, present
 from fablab.signin.rules import Lengths, address_key
 from fablab.web import half_way, known_browser
 from fablab.web.database import db, writing
+from fablab.web.settings import settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # How exactly the last use of a token is remembered; every request would be a write otherwise.
@@ -135,7 +135,7 @@ def sign_out() -> None:
 
 def cookie_name() -> str:
     """Over https a name that browsers take only from this very host, and only with Secure."""
-    return f"{'__Host-' if _settings().web.over_https else ''}fablab_in"
+    return f"{'__Host-' if settings().web.over_https else ''}fablab_in"
 
 
 def init_app(app: Flask) -> None:
@@ -169,7 +169,7 @@ def _enrolment(actor: Actor) -> AnyResponse | None:
     """
     here = current_session()
     shown = here is not None and here.second_factor
-    if not second_factor.enrolment_due(actor, _settings().signin.staff_second_factor, shown):
+    if not second_factor.enrolment_due(actor, settings().signin.staff_second_factor, shown):
         return None
     if request.endpoint in BEFORE_ENROLMENT:
         return None
@@ -190,7 +190,7 @@ def _set_cookie(response: Response) -> Response:
         return response
     options: dict[str, Any] = {
         "path": "/",
-        "secure": _settings().web.over_https,
+        "secure": settings().web.over_https,
         "httponly": True,
         "samesite": "Lax",
     }
@@ -249,9 +249,5 @@ def _forget_actor() -> None:
 
 
 def _lengths() -> Lengths:
-    has = _settings().signin
+    has = settings().signin
     return Lengths(has.session_s, has.idle_s, has.remembered_s, has.remembered_idle_s)
-
-
-def _settings() -> Settings:
-    return cast(Settings, current_app.extensions["fablab.settings"])

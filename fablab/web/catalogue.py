@@ -1,10 +1,9 @@
 """The network's own words for pages and REST."""
 
-from flask import current_app
-
 from fablab.organisations.catalogue import Catalogue, catalogue
+from fablab.web.settings import settings
 
 
 def network_words() -> Catalogue:
     """The catalogue named by the settings; read once in a process."""
-    return catalogue(current_app.extensions["fablab.settings"].network.catalogue)
+    return catalogue(settings().network.catalogue)

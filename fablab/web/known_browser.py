@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import cast
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 
-from fablab.settings import Settings
 from fablab.signin.rules import known_key, same_email
+from fablab.web.settings import settings
 
 LASTS_S = 400 * 86400
 # Accounts one browser is known for: a lab's computer forgets the ones used longest ago.
@@ -24,7 +23,7 @@ MOST = 8
 
 def cookie_name() -> str:
     """Over https a name that browsers take only from this very host."""
-    return f"{'__Host-' if _settings().web.over_https else ''}fablab_known"
+    return f"{'__Host-' if settings().web.over_https else ''}fablab_known"
 
 
 def guess_key(email: str) -> str | None:
@@ -50,7 +49,7 @@ def set_cookie(answer: Response) -> Response:
             ".".join(g.known_browser),
             max_age=LASTS_S,
             path="/",
-            secure=_settings().web.over_https,
+            secure=settings().web.over_https,
             httponly=True,
             samesite="Lax",
         )
@@ -73,8 +72,4 @@ def _fits(entry: str, email: str) -> bool:
 
 def _seal(plain: str, email: str) -> str:
     said = f"known browser\0{plain}\0{same_email(email)}".encode("utf-8", "surrogatepass")
-    return hmac.new(_settings().web.secret_key.encode(), said, hashlib.sha256).hexdigest()[:32]
-
-
-def _settings() -> Settings:
-    return cast(Settings, current_app.extensions["fablab.settings"])
+    return hmac.new(settings().web.secret_key.encode(), said, hashlib.sha256).hexdigest()[:32]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tempfile import TemporaryFile
 
-from flask import Response, current_app, request, send_file
+from flask import Response, request, send_file
 from flask_wtf.csrf import CSRFError, validate_csrf
 from wtforms import ValidationError
 
@@ -12,7 +12,6 @@ from fablab.clock import utc_now
 from fablab.data_rights.service import begin_export, export
 from fablab.errors import Code, DomainError
 from fablab.members.rules import Actor
-from fablab.settings import Settings
 from fablab.web.auth import current_session
 from fablab.web.database import db, writing
 
@@ -53,16 +52,3 @@ def check_taking(actor: Actor) -> None:
             validate_csrf(request.headers.get("X-CSRFToken"))
         except ValidationError as error:
             raise CSRFError(error.args[0]) from error
-
-
-def base_url() -> str:
-    return _settings().web.base_url
-
-
-def mails_go_out() -> bool:
-    return _settings().mail.go_out
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["fablab.settings"]
-    return settings

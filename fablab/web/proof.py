@@ -7,23 +7,22 @@ stolen cookie and a token are no proof.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
 import flask
-from flask import current_app, redirect, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError, Refusal
 from fablab.members.queries import member_by_id
 from fablab.members.rules import Actor
-from fablab.settings import Settings
 from fablab.signin import authenticator, limits, second_factor
 from fablab.signin.passwords import right
 from fablab.signin.queries import Credentials
 from fablab.signin.rules import address_key, factor_key, is_recent
 from fablab.web.auth import current_session
 from fablab.web.database import writing
+from fablab.web.settings import settings
 
 _KEY = "sure"
 WRONG = "That is neither your password nor a code that still works."
@@ -31,8 +30,7 @@ WRONG = "That is neither your password nor a code that still works."
 
 def key() -> bytes:
     """The key authenticators' secrets are encrypted with."""
-    settings = cast(Settings, current_app.extensions["fablab.settings"])
-    return authenticator.key_from(settings.web.secret_key)
+    return authenticator.key_from(settings().web.secret_key)
 
 
 def code_is_right(member_id: int, code: str) -> bool:

@@ -89,9 +89,8 @@ class Provider:
             return cast(Mapping[str, Any], said)
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Know the providers of the settings. Raises SettingsError when a secret's file cannot be read."""
-    settings = cast(Settings, app.extensions["fablab.settings"])
     app.extensions[_EXTENSION] = {each.name: Provider(each) for each in settings.oidc}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,17 +9,15 @@ from zoneinfo import ZoneInfo
 
 import flask
 import flask_smorest
-from flask import current_app, request
+from flask import request
 from marshmallow import RAISE
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.routing import BaseConverter, IntegerConverter
 
-from fablab.bookings.rules import Policy
 from fablab.errors import not_found
 from fablab.machines.queries import LabView, MachineView, lab_by_slug, machine_by_slug
-from fablab.settings import Settings
 from fablab.web.auth import SAFE_METHODS
 from fablab.web.database import db
 
@@ -76,16 +73,6 @@ class IdConverter(IntegerConverter):
 def session() -> Session:
     """This request's database session."""
     return db.session()
-
-
-def settings() -> Settings:
-    found: Settings = current_app.extensions["fablab.settings"]
-    return found
-
-
-def policy() -> Policy:
-    """The booking limits in force."""
-    return Policy(**dataclasses.asdict(settings().bookings))
 
 
 def the_lab(slug: str) -> LabView:

@@ -12,11 +12,12 @@ from fablab.clock import utc_now
 from fablab.errors import not_found
 from fablab.organisations.queries import organisation_by_slug, standing
 from fablab.organisations.rules import may_see_organisation
-from fablab.web.api.base import Blueprint, policy, session, the_lab, the_machine
+from fablab.web.api.base import Blueprint, session, the_lab, the_machine
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes
 from fablab.web.schemas import bookings as shape
 from fablab.web.schemas.base import page, page_of
+from fablab.web.settings import booking_policy
 
 blueprint = Blueprint("bookings", "Reserve machines")
 
@@ -55,7 +56,8 @@ def list_bookings(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(201, shape.BookingOut)
 def post_booking(body: dict[str, Any]) -> dict[str, Any]:
     """Book a machine. 409 `machine_booked` says what is free instead; 422 lists every rule that says no."""
-    made = create_booking(session(), current_actor(), shape.booking_request(body), utc_now(), policy())
+    wanted = shape.booking_request(body)
+    made = create_booking(session(), current_actor(), wanted, utc_now(), booking_policy())
     return _json([made])[made.id]
 
 
@@ -65,7 +67,8 @@ def post_booking(body: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, shape.PreviewOut)
 def post_preview(body: dict[str, Any]) -> dict[str, Any]:
     """What booking would answer now, with all refusals and alternatives; stores nothing."""
-    seen = preview_booking(session(), current_actor(), shape.booking_request(body), utc_now(), policy())
+    wanted = shape.booking_request(body)
+    seen = preview_booking(session(), current_actor(), wanted, utc_now(), booking_policy())
     return {
         "bookable": seen.state is not None,
         "state": seen.state,

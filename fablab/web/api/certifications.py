@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from fablab.certifications import changes
@@ -16,24 +15,19 @@ from fablab.certifications.queries import (
     thing,
 )
 from fablab.certifications.rules import (
-    Policy,
     may_see_certifications,
     may_see_lab_certifications,
 )
 from fablab.clock import utc_now
 from fablab.errors import not_found
-from fablab.web.api.base import Blueprint, session, settings, the_lab
+from fablab.web.api.base import Blueprint, session, the_lab
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes
 from fablab.web.schemas import certifications as shape
 from fablab.web.schemas.base import page
+from fablab.web.settings import base_url, certification_policy
 
 blueprint = Blueprint("certifications", "Who may use what, and at which level")
-
-
-def certifying() -> Policy:
-    """How long certifications are good."""
-    return Policy(**dataclasses.asdict(settings().certifications))
 
 
 def the_thing(query: dict[str, Any]) -> Thing | None:
@@ -69,11 +63,10 @@ def list_certifications(query: dict[str, Any]) -> dict[str, Any]:
         after=query["cursor"][0] if "cursor" in query else None,
         limit=query["limit"] + 1,
     )
-    base_url = settings().web.base_url
     return page(
         found,
         query["limit"],
-        lambda each: shape.certification_json(each, now, base_url),
+        lambda each: shape.certification_json(each, now, base_url()),
         lambda each: [each.id],
     )
 
@@ -93,8 +86,8 @@ def post_certification(body: dict[str, Any]) -> dict[str, Any]:
         on,
         body["level"],
         utc_now(),
-        certifying(),
-        settings().web.base_url,
+        certification_policy(),
+        base_url(),
         lab_id=the_lab(body["lab"]).id if "lab" in body else None,
         expires_on=body.get("expires_on"),
     )
@@ -132,7 +125,9 @@ def delete_certification(body: dict[str, Any], certification_id: int) -> dict[st
 @blueprint.response(201, shape.CertificationOut)
 def post_renewal(body: dict[str, Any], certification_id: int) -> dict[str, Any]:
     """Make a certification good for another period from today; also ends a suspension."""
-    return _json(changes.renew(session(), current_actor(), certification_id, utc_now(), certifying(), **body))
+    return _json(
+        changes.renew(session(), current_actor(), certification_id, utc_now(), certification_policy(), **body)
+    )
 
 
 @blueprint.post("/certifications/<id:certification_id>/suspension")
@@ -161,4 +156,4 @@ def _seen(certification_id: int) -> CertificationView:
 
 
 def _json(held: CertificationView) -> dict[str, Any]:
-    return shape.certification_json(held, utc_now(), settings().web.base_url)
+    return shape.certification_json(held, utc_now(), base_url())

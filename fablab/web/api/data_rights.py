@@ -11,9 +11,10 @@ from fablab.data_rights.service import erase
 from fablab.web.api.base import Blueprint
 from fablab.web.auth import current_actor
 from fablab.web.database import writing
-from fablab.web.own_data import archive, base_url, check_taking, mails_go_out
+from fablab.web.own_data import archive, check_taking
 from fablab.web.proof import make_sure
 from fablab.web.schemas import data_rights as shape
+from fablab.web.settings import base_url, settings
 
 blueprint = Blueprint("data_rights", "One's own data")
 
@@ -45,5 +46,5 @@ def post_erasure(body: dict[str, Any]) -> dict[str, Any]:
     actor = current_actor()
     make_sure(actor, body["password"])
     with writing() as session:
-        done = erase(session, actor, actor.member_id, utc_now(), base_url(), goodbye=mails_go_out())
+        done = erase(session, actor, actor.member_id, utc_now(), base_url(), goodbye=settings().mail.go_out)
     return {"erased_at": done.at, "bookings_cancelled": done.bookings_cancelled}

@@ -10,11 +10,12 @@ from fablab.clock import utc_now
 from fablab.organisations import invitations
 from fablab.organisations.queries import invitations_for, open_invitations
 from fablab.organisations.visibility import visible_to_owners
-from fablab.web.api.base import Blueprint, session, settings
+from fablab.web.api.base import Blueprint, session
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes
 from fablab.web.schemas import organisations as shape
 from fablab.web.schemas.base import page, page_of
+from fablab.web.settings import base_url
 
 blueprint = Blueprint("invitations", "Invitations into organisations")
 InvitationPage = page_of(shape.InvitationOut, "InvitationPage")
@@ -43,7 +44,7 @@ def post_invitation(body: dict[str, Any], organisation: str) -> Any:
         organisation,
         body["email"],
         utc_now(),
-        base_url=settings().web.base_url,
+        base_url=base_url(),
         owner=body["owner"],
     )
 

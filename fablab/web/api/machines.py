@@ -7,11 +7,12 @@ from typing import Any
 from fablab.clock import utc_now
 from fablab.machines.queries import MachineView, machines
 from fablab.telemetry.queries import statuses
-from fablab.web.api.base import Blueprint, policy, session, settings, the_machine
+from fablab.web.api.base import Blueprint, session, the_machine
 from fablab.web.auth import current_actor
 from fablab.web.schemas import places
 from fablab.web.schemas.base import page, page_of
 from fablab.web.schemas.status import StatusOut, status_json
+from fablab.web.settings import booking_policy, settings
 
 blueprint = Blueprint("machines", "Machines and their live status")
 
@@ -35,7 +36,7 @@ def list_machines(query: dict[str, Any]) -> dict[str, Any]:
     status = _status_of(found)
     if by_state:
         found = [each for each in found if status[each.id]["state"] == query["state"]][: limit + 1]
-    rules = policy()
+    rules = booking_policy()
     return page(
         found,
         limit,
@@ -49,7 +50,7 @@ def list_machines(query: dict[str, Any]) -> dict[str, Any]:
 def get_machine(machine: str) -> dict[str, Any]:
     """One machine."""
     found = the_machine(machine)
-    return places.machine_json(found, _status_of([found])[found.id], policy())
+    return places.machine_json(found, _status_of([found])[found.id], booking_policy())
 
 
 @blueprint.get("/machines/<slug:machine>/status")

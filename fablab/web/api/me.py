@@ -15,12 +15,13 @@ from fablab.members.service import revoke_token
 from fablab.signin import sessions
 from fablab.signin.queries import SessionView, profile, sessions_of
 from fablab.signin.tokens import make_token
-from fablab.web.api.base import Blueprint, session, settings
+from fablab.web.api.base import Blueprint, session
 from fablab.web.auth import current_actor, current_session
 from fablab.web.idempotency import writes, writes_secret
 from fablab.web.proof import in_browser_lately
 from fablab.web.schemas import me as shape
 from fablab.web.schemas.base import page_of
+from fablab.web.settings import settings
 
 blueprint = Blueprint("me", "Oneself")
 

@@ -16,11 +16,12 @@ from fablab.members.queries import has_consent
 from fablab.members.roles import grant_role, remove_role
 from fablab.members.rules import Actor, may_look_up_members, may_see_member_details
 from fablab.signin.accounts import deactivate, open_account, reactivate
-from fablab.web.api.base import Blueprint, session, settings, the_lab
+from fablab.web.api.base import Blueprint, session, the_lab
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes
 from fablab.web.schemas import members as shape
 from fablab.web.schemas.base import page, page_of
+from fablab.web.settings import base_url
 
 blueprint = Blueprint("members", "Members and their roles, for staff")
 
@@ -48,7 +49,7 @@ def list_members(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(201, shape.OneMemberOut)
 def post_member(body: dict[str, Any]) -> dict[str, Any]:
     """Make a maker's account for somebody, who gets a mail to choose a password."""
-    made = open_account(session(), current_actor(), **body, now=utc_now(), base_url=settings().web.base_url)
+    made = open_account(session(), current_actor(), **body, now=utc_now(), base_url=base_url())
     return _member(made)
 
 

@@ -21,12 +21,13 @@ from fablab.logs import logger
 from fablab.machines.queries import machines
 from fablab.members.rules import Actor
 from fablab.telemetry.queries import StatusView, statuses
-from fablab.web.api.base import Blueprint, session, settings, the_lab
+from fablab.web.api.base import Blueprint, session, the_lab
 from fablab.web.auth import current_actor, still_the_same
 from fablab.web.database import db
 from fablab.web.live import Event, Hub, Viewer, number_at
 from fablab.web.schemas.base import Slug, Strict
 from fablab.web.schemas.status import StatusOut, status_values
+from fablab.web.settings import settings
 
 blueprint = Blueprint("stream", "Live updates")
 

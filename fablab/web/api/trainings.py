@@ -11,12 +11,13 @@ from fablab.certifications.training_queries import TrainingView, training, train
 from fablab.certifications.training_queries import enrolments as list_of
 from fablab.clock import utc_now
 from fablab.errors import not_found
-from fablab.web.api.base import Blueprint, session, settings, the_lab
-from fablab.web.api.certifications import certifying, the_thing
+from fablab.web.api.base import Blueprint, session, the_lab
+from fablab.web.api.certifications import the_thing
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes
 from fablab.web.schemas import trainings as shape
 from fablab.web.schemas.base import page
+from fablab.web.settings import base_url, certification_policy
 
 blueprint = Blueprint("trainings", "Trainings that lead to certifications")
 
@@ -84,11 +85,7 @@ def get_training(training_id: int) -> dict[str, Any]:
 @blueprint.response(200, shape.TrainingOut)
 def patch_training(body: dict[str, Any], training_id: int) -> dict[str, Any]:
     """Change title, notes, time or places. A new time is told to everybody on the list."""
-    return _json(
-        verbs.change_training(
-            session(), current_actor(), training_id, body, utc_now(), settings().web.base_url
-        )
-    )
+    return _json(verbs.change_training(session(), current_actor(), training_id, body, utc_now(), base_url()))
 
 
 @blueprint.post("/trainings/<id:training_id>/enrolment")
@@ -103,7 +100,7 @@ def post_enrolment(body: dict[str, Any], training_id: int) -> dict[str, Any]:
             current_actor(),
             training_id,
             utc_now(),
-            settings().web.base_url,
+            base_url(),
             member_id=body["member"],
         )
     )
@@ -121,7 +118,7 @@ def delete_enrolment(query: dict[str, Any], training_id: int) -> dict[str, Any]:
             current_actor(),
             training_id,
             utc_now(),
-            settings().web.base_url,
+            base_url(),
             member_id=query["member"],
         )
     )
@@ -143,9 +140,7 @@ def list_enrolments(training_id: int) -> dict[str, Any]:
 @blueprint.response(201, shape.TrainingOut)
 def post_training_cancellation(training_id: int) -> dict[str, Any]:
     """Call a training off; everybody on the list is told."""
-    return _json(
-        verbs.cancel_training(session(), current_actor(), training_id, utc_now(), settings().web.base_url)
-    )
+    return _json(verbs.cancel_training(session(), current_actor(), training_id, utc_now(), base_url()))
 
 
 @blueprint.post("/trainings/<id:training_id>/closure")
@@ -161,8 +156,8 @@ def post_closure(body: dict[str, Any], training_id: int) -> dict[str, Any]:
             training_id,
             body["attended"],
             utc_now(),
-            certifying(),
-            settings().web.base_url,
+            certification_policy(),
+            base_url(),
         )
     )
 

@@ -18,7 +18,8 @@ from fablab.web.certificate_pdf import WORDS, Certificate, certificate_pdf
 from fablab.web.database import db
 from fablab.web.pages.assets import asset_files
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
+from fablab.web.settings import base_url
 
 _CODE = re.compile(r"[a-z2-7]{20,32}", re.ASCII)
 
@@ -45,7 +46,7 @@ def certificate_file(certification_id: int) -> Response:
             lab=held.lab_names[language],
             granted_on=held.granted_at.astimezone(ZoneInfo(held.zone)).date(),
             expires_on=held.expires_on,
-            address=f"{settings().web.base_url}/certificates/{held.code}",
+            address=f"{base_url()}/certificates/{held.code}",
             language=language,
         ),
         asset_files("certificate"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import date, timedelta
 
 from flask import flash, redirect, render_template, request, url_for
@@ -21,7 +20,6 @@ from fablab.certifications.queries import (
 )
 from fablab.certifications.rules import (
     LEVELS,
-    Policy,
     add_months,
     certifies_somewhere,
     may_certify,
@@ -36,7 +34,8 @@ from fablab.members.directory import Details, find_members, member_details
 from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
+from fablab.web.settings import base_url, certification_policy, settings
 
 FOUND_SHOWN = 12
 TYPED_MOST = 200
@@ -108,8 +107,8 @@ def certified() -> Response | tuple[str, int]:
                 on,
                 int(typed["level"]),
                 utc_now(),
-                Policy(**dataclasses.asdict(settings().certifications)),
-                settings().web.base_url,
+                certification_policy(),
+                base_url(),
                 lab_id=lab.id if lab else None,
                 expires_on=ends,
             )
@@ -147,8 +146,7 @@ def certification_changed(certification_id: int, act: str) -> Response | tuple[s
     try:
         with writing() as session:
             if act == "renewal":
-                policy = Policy(**dataclasses.asdict(settings().certifications))
-                changes.renew(session, actor, certification_id, now, policy, reason=reason)
+                changes.renew(session, actor, certification_id, now, certification_policy(), reason=reason)
             else:
                 verb = {
                     "suspension": changes.suspend,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from flask import Flask, Response, request
 
-from flask import Flask, Response, current_app, request
-
-from fablab.settings import Settings
 from fablab.web.errors import SECRET_PARTS
+from fablab.web.settings import settings
 
 # The only exception to 'self': Tabler and Swagger UI draw small marks (the arrow of a select, a check mark)
 # from data: addresses inside our own stylesheet. No inline script, no inline style, no evaluated string.
@@ -43,8 +41,7 @@ def _add_headers(response: Response) -> Response:
         response.headers["Referrer-Policy"] = REFERRER_OF_LINKS
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    settings = cast(Settings, current_app.extensions["fablab.settings"])
-    if settings.web.over_https:
+    if settings().web.over_https:
         response.headers.setdefault("Strict-Transport-Security", TRANSPORT)
     if response.mimetype == "text/html":
         # A page shows what one person may see: no shared cache, and nothing left after signing out.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
-from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from fablab.bookings.rules import Policy
 from fablab.clock import utc_now
 from fablab.members.rules import Actor, may_book_somewhere, may_read_utilisation_somewhere
-from fablab.settings import Settings
 from fablab.web import auth
 from fablab.web.database import db
 from fablab.web.pages import menu, words
@@ -22,16 +18,6 @@ from fablab.web.pages.blueprint import blueprint
 def reading() -> tuple[Session, Actor]:
     """The request's session and who asks. Raises DomainError (not signed in), which leads to the door."""
     return db.session(), auth.current_actor()
-
-
-def settings() -> Settings:
-    return cast(Settings, current_app.extensions["fablab.settings"])
-
-
-def policy() -> Policy:
-    """The limits of bookings now in force."""
-    limits = settings().bookings
-    return Policy(**{each.name: getattr(limits, each.name) for each in fields(Policy)})
 
 
 @blueprint.app_context_processor

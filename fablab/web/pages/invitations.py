@@ -12,7 +12,8 @@ from fablab.organisations.queries import InvitationView
 from fablab.web import auth
 from fablab.web.database import db, writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
+from fablab.web.settings import settings
 
 # The secret is 43 letters; what is longer was never one.
 LONGEST = 200

@@ -15,8 +15,8 @@ from fablab.signin.joining import account_to_be
 from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
 from fablab.web import auth
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import settings
 from fablab.web.pages.links import ask, count_mail, count_try, errors_of
+from fablab.web.settings import settings
 
 
 @blueprint.get("/join")

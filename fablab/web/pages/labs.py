@@ -16,9 +16,10 @@ from fablab.machines import queries as machines
 from fablab.machines.queries import LabView
 from fablab.machines.rules import open_days, open_spans
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.tiles import LOOK_AHEAD, Tile, tiles
 from fablab.web.pages.words import until
+from fablab.web.settings import settings
 
 
 @blueprint.get("/")

@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response
 
 from fablab.bookings import queries as bookings
 from fablab.bookings.claims import first_start
-from fablab.bookings.rules import Policy
 from fablab.bookings.service import create_booking
 from fablab.clock import utc_now
 from fablab.errors import Alternative, Code, DomainError, not_found
@@ -27,8 +26,9 @@ from fablab.web.database import writing
 from fablab.web.errors import STATUS
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.booking_form import BookingForm, day_of, lengths, offered, read, typed
-from fablab.web.pages.context import policy, reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.tiles import tiles
+from fablab.web.settings import booking_policy, settings
 
 AGENDA = timedelta(days=7)
 
@@ -61,7 +61,7 @@ def book(slug: str) -> Response | tuple[str, int]:
         return _page(session, actor, found, form), 422
     try:
         with writing() as session:
-            made = create_booking(session, actor, wanted, utc_now(), policy())
+            made = create_booking(session, actor, wanted, utc_now(), booking_policy())
     except DomainError as error:
         if error.code not in (Code.REFUSED, Code.CLASH, Code.NOT_ALLOWED):
             raise
@@ -102,7 +102,7 @@ def _page(
     now = utc_now()
     [shown] = tiles(session, actor, [found], now, settings())
     taken = bookings.calendar(session, [found.id], now, now + AGENDA)
-    limits: Policy = policy()
+    limits = booking_policy()
     today = now.astimezone(ZoneInfo(found.zone))
     minor = is_minor(actor.birth_on, today.date())
     if form is None:

@@ -16,9 +16,10 @@ from fablab.members.rules import Actor, may_add_members, may_look_up_members
 from fablab.signin.accounts import open_account
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.links import errors_of
 from fablab.web.pages.role_choice import roles_in_words
+from fablab.web.settings import base_url
 
 SHOWN = 20
 SHOWN_MOST = 200
@@ -72,7 +73,7 @@ def member_added() -> Response | tuple[str, int]:
                 a_day(typed["birth_on"], "birth_on"),
                 utc_now(),
                 under_18=bool(typed["under_18"]),
-                base_url=settings().web.base_url,
+                base_url=base_url(),
             )
     except DomainError as error:
         if error.code is not Code.REFUSED:

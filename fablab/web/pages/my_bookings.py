@@ -24,9 +24,10 @@ from fablab.machines import queries as machines
 from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.really import really_done, really_done_by
 from fablab.web.pages.tiles import tiles
+from fablab.web.settings import settings
 
 PAST_SHOWN = 12
 PAST_MOST = 600

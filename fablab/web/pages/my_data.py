@@ -13,9 +13,10 @@ from fablab.settings import Retention
 from fablab.signin.queries import profile
 from fablab.web import auth, proof
 from fablab.web.database import writing
-from fablab.web.own_data import archive, base_url, mails_go_out
+from fablab.web.own_data import archive
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
+from fablab.web.settings import base_url, settings
 
 # What is kept, in the order in which people ask; the settings say for how long.
 KEPT = (
@@ -69,7 +70,7 @@ def my_erasure_done() -> Response | tuple[str, int]:
     try:
         proof.make_sure(actor, _typed(request.form.get("password", "")))
         with writing() as session:
-            erase(session, actor, actor.member_id, utc_now(), base_url(), goodbye=mails_go_out())
+            erase(session, actor, actor.member_id, utc_now(), base_url(), goodbye=settings().mail.go_out)
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             return _erasure({"password": [error.message]}), 429

@@ -14,9 +14,10 @@ from fablab.organisations.rules import may_remove
 from fablab.organisations.visibility import visible
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.organisation import frame, people_page
 from fablab.web.pages.organisation_words import by_field, typed
+from fablab.web.settings import base_url
 
 
 @blueprint.post("/organisations/<slug:slug>/invitations")
@@ -27,7 +28,7 @@ def invite(slug: str) -> Response | tuple[str, int]:
     try:
         with writing() as session:
             sent = invitations.invite(
-                session, actor, slug, email, utc_now(), base_url=settings().web.base_url, owner=owner
+                session, actor, slug, email, utc_now(), base_url=base_url(), owner=owner
             )
     except DomainError as error:
         if error.code is Code.TOO_MANY:

@@ -19,9 +19,10 @@ from fablab.signin.rules import address_key
 from fablab.web import auth, proof
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
 from fablab.web.providers import providers as providers_in_use
+from fablab.web.settings import base_url
 
 _KEY = "passkey"
 
@@ -123,7 +124,7 @@ def passkey_shown() -> Response:
 
 def _passkeys_page(errors: dict[str, list[str]]) -> str:
     session, actor = reading()
-    offered = passkeys.place_of(settings().web.base_url) is not None
+    offered = passkeys.place_of(base_url()) is not None
     found = passkeys.passkeys_of(session, actor.member_id)
     return render_template("passkeys.html", passkeys=found, offered=offered, errors=errors)
 
@@ -145,7 +146,7 @@ def _reason(refusal: DomainError) -> str:
 
 def _place() -> passkeys.Place:
     """Where passkeys are good for; without one these pages do not exist."""
-    place = passkeys.place_of(settings().web.base_url)
+    place = passkeys.place_of(base_url())
     if place is None:
         abort(404)
     return place

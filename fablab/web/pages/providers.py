@@ -17,10 +17,11 @@ from fablab.signin.rules import address_key
 from fablab.web import auth, half_way, proof
 from fablab.web.database import db, writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
 from fablab.web.providers import Provider, ProviderTrouble
 from fablab.web.providers import providers as providers_in_use
+from fablab.web.settings import base_url, settings
 
 TTL = timedelta(minutes=10)
 _KEY = "oidc"
@@ -139,7 +140,7 @@ def _ways() -> dict[str, Any]:
     def sign_in_ways() -> dict[str, Any]:
         return {
             "providers": list(providers_in_use().values()),
-            "passkeys": passkeys.place_of(settings().web.base_url) is not None,
+            "passkeys": passkeys.place_of(base_url()) is not None,
         }
 
     return {"sign_in_ways": sign_in_ways}
@@ -183,7 +184,7 @@ def _provider(name: str) -> Provider:
 
 
 def _back_address(provider: Provider) -> str:
-    return settings().web.base_url.rstrip("/") + url_for("pages.provider_back", name=provider.name)
+    return base_url().rstrip("/") + url_for("pages.provider_back", name=provider.name)
 
 
 def _begin(provider: Provider, more: dict[str, Any]) -> str:

@@ -15,9 +15,10 @@ from fablab.signin import authenticator, passkeys, providers, recovery, second_f
 from fablab.web import auth, half_way, proof
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
 from fablab.web.providers import providers as providers_in_use
+from fablab.web.settings import base_url, settings
 
 WRONG_CODE = "That code is not right, or was used already. Wait for the next one and try again."
 WRONG_RECOVERY_CODE = "That is not one of your recovery codes, or it was used already."
@@ -134,7 +135,7 @@ def for_security_page(session: Session, actor: Actor) -> dict[str, object]:
             "authenticator": authenticator.authenticator_of(session, actor.member_id),
             "codes_left": recovery.left(session, actor.member_id),
             "passkeys": passkeys.passkeys_of(session, actor.member_id),
-            "passkeys_offered": passkeys.place_of(settings().web.base_url) is not None,
+            "passkeys_offered": passkeys.place_of(base_url()) is not None,
             "identities": [
                 (each, in_use[each.provider].title if each.provider in in_use else each.provider)
                 for each in identities

@@ -19,8 +19,9 @@ from fablab.web import auth, proof
 from fablab.web.database import writing
 from fablab.web.pages import second_factor
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
 from fablab.web.pages.links import ask, count_mail, errors_of
+from fablab.web.settings import settings
 
 DAYS = (7, 30, 90, 365)
 

@@ -15,8 +15,8 @@ from fablab.signin.rules import account_key, address_key
 from fablab.web import auth, half_way, known_browser
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import settings
 from fablab.web.pages.destination import destination
+from fablab.web.settings import settings
 
 WRONG = "That address and password do not go together. Check both and try again."
 

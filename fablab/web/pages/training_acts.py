@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 from flask import flash, redirect, render_template, request, url_for
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.certifications.enrolments import enrol, leave
-from fablab.certifications.rules import Policy, may_certify
+from fablab.certifications.rules import may_certify
 from fablab.certifications.training_queries import TrainingView, enrolments
 from fablab.certifications.training_queries import training as read_training
 from fablab.certifications.trainings import cancel_training, close_training
@@ -19,7 +18,8 @@ from fablab.errors import Code, DomainError, not_found
 from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
+from fablab.web.settings import base_url, certification_policy
 
 MOST_NAMED = 500
 
@@ -30,7 +30,7 @@ def place_taken(training_id: int) -> Response:
     _, actor = reading()
     done = _do(
         training_id,
-        lambda session: enrol(session, actor, training_id, utc_now(), settings().web.base_url),
+        lambda session: enrol(session, actor, training_id, utc_now(), base_url()),
     )
     if done is not None:
         taken = done.own_state == "enrolled"
@@ -49,7 +49,7 @@ def place_given_back(training_id: int) -> Response:
     _, actor = reading()
     done = _do(
         training_id,
-        lambda session: leave(session, actor, training_id, utc_now(), settings().web.base_url),
+        lambda session: leave(session, actor, training_id, utc_now(), base_url()),
     )
     if done is not None:
         flash("You are off the list. Thank you, somebody else gets the place.", "good")
@@ -63,9 +63,7 @@ def put_on_the_list(training_id: int) -> Response:
     member_id = _member_id(request.form.get("member", ""))
     done = _do(
         training_id,
-        lambda session: enrol(
-            session, actor, training_id, utc_now(), settings().web.base_url, member_id=member_id
-        ),
+        lambda session: enrol(session, actor, training_id, utc_now(), base_url(), member_id=member_id),
     )
     if done is not None:
         flash("They are on the list.", "good")
@@ -78,9 +76,7 @@ def taken_off_the_list(training_id: int, member_id: int) -> Response:
     _, actor = reading()
     done = _do(
         training_id,
-        lambda session: leave(
-            session, actor, training_id, utc_now(), settings().web.base_url, member_id=member_id
-        ),
+        lambda session: leave(session, actor, training_id, utc_now(), base_url(), member_id=member_id),
     )
     if done is not None:
         flash("They are off the list.", "good")
@@ -105,7 +101,7 @@ def training_cancelled(training_id: int) -> Response:
     _, actor = reading()
     done = _do(
         training_id,
-        lambda session: cancel_training(session, actor, training_id, utc_now(), settings().web.base_url),
+        lambda session: cancel_training(session, actor, training_id, utc_now(), base_url()),
     )
     if done is not None:
         flash("The training is cancelled, and everybody on its list is told.", "good")
@@ -119,11 +115,10 @@ def training_closed(training_id: int) -> Response | str:
     came = [_member_id(text) for text in request.form.getlist("attended")[:MOST_NAMED]]
     if request.form.get("sure") != "1":
         return _closure_question(session, actor, training_id, set(came))
-    policy = Policy(**dataclasses.asdict(settings().certifications))
     done = _do(
         training_id,
         lambda session: close_training(
-            session, actor, training_id, came, utc_now(), policy, settings().web.base_url
+            session, actor, training_id, came, utc_now(), certification_policy(), base_url()
         ),
     )
     if done is not None:

@@ -23,7 +23,8 @@ from fablab.machines.queries import LabView, kinds, labs, machines
 from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.context import reading, settings
+from fablab.web.pages.context import reading
+from fablab.web.settings import base_url
 
 # The last day is empty where it is the first.
 WHEN = ("day", "starts", "last_day", "ends")
@@ -169,7 +170,7 @@ def training_changed(training_id: int) -> Response | tuple[str, int]:
         return _page(session, [], form, found), 422
     try:
         with writing() as session:
-            change_training(session, actor, training_id, changes, utc_now(), settings().web.base_url)
+            change_training(session, actor, training_id, changes, utc_now(), base_url())
     except DomainError as error:
         if error.code is not Code.REFUSED:
             raise
