@@ -12,7 +12,7 @@ from fablab.data_rights.erasure import forget
 from fablab.data_rights.export import Whom, write_archive
 from fablab.data_rights.queries import Person, addresses, exports_since, is_an_admin, person, standing
 from fablab.data_rights.rules import export_wait, hindrances, may_erase, may_export
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Code, DomainError, Refusal, not_found, refused
 from fablab.mail.service import Recipient, queue
 from fablab.members import audit
 from fablab.members.roles import keep_an_admin
@@ -82,7 +82,7 @@ def erase(
     if person(session, member_id) is None:
         raise not_found("member")
     if refusals := hindrances(standing(session, member_id, now)):
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     if is_an_admin(session, member_id):
         # Before the member's own row: of two who go at once, one waits here and is then the last.
         keep_an_admin(session, member_id)

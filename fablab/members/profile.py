@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
 from fablab.members.directory import roles_of
@@ -38,20 +38,19 @@ def change_profile(
     member = _seen(session, actor, member_id)
     roles = roles_of(session, [member_id]).get(member_id, ())
     if not may_change_member(actor, member_id, roles):
-        raise DomainError(Code.NOT_ALLOWED, "Only administrators change this account.")
+        raise not_allowed("Only administrators change this account.")
     changed = {name: value for name, value in changes.items() if value != getattr(member, name)}
     known = member.birth_on
     if "birth_on" in changed and not may_change_birth_date(
         actor, member_id, known, changed["birth_on"], now.date()
     ):
         if actor.member_id == member_id:
-            raise DomainError(Code.NOT_ALLOWED, "Ask your lab's staff to correct your birth date.")
-        raise DomainError(
-            Code.NOT_ALLOWED,
-            "Only administrators remove a birth date, or make somebody of age by one. You may correct it.",
+            raise not_allowed("Ask your lab's staff to correct your birth date.")
+        raise not_allowed(
+            "Only administrators remove a birth date, or make somebody of age by one. You may correct it."
         )
     if refusals := _refusals(changed, now):
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     if not changed:
         return []
     for name, value in changed.items():

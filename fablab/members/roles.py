@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.members import audit
 from fablab.members.models import ROLES, ROLES_OF_ONE_LAB, Member, Role
 from fablab.members.rules import Actor, may_grant_role, may_look_up_members, may_remove_role
@@ -30,9 +30,9 @@ def grant_role(
     """Give a role; False when the member has it already. ``actor`` is None for the command line."""
     _check_seen(session, actor, member_id)
     if refusals := role_refusals(role, lab_id):
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     if actor is not None and not may_grant_role(actor, member_id, role, lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "This role is not yours to give.")
+        raise not_allowed("This role is not yours to give.")
     granted = session.scalar(
         insert(Role)
         .values(member_id=member_id, role=role, lab_id=lab_id)
@@ -62,9 +62,9 @@ def remove_role(
     if role not in ROLES:
         raise not_found("role")
     if refusals := role_refusals(role, lab_id):
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     if actor is not None and not may_remove_role(actor, role, lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "This role is not yours to take away.")
+        raise not_allowed("This role is not yours to take away.")
     if role == "admin":
         keep_an_admin(session, member_id)
     removed = session.scalar(
@@ -100,7 +100,7 @@ def keep_an_admin(session: Session, member_id: int) -> None:
     ).all()
     if admins and set(admins) == {member_id}:
         text = "This is the last administrator. Name another one first."
-        raise DomainError(Code.REFUSED, text, [Refusal("last_admin", "role", text)])
+        raise refused(Refusal("last_admin", "role", text))
 
 
 def _check_seen(session: Session, actor: Actor | None, member_id: int) -> None:

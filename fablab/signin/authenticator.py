@@ -21,7 +21,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import DomainError, Refusal, refused
 from fablab.members import audit
 from fablab.members.rules import Actor
 from fablab.signin.models import Authenticator
@@ -105,7 +105,7 @@ def confirm(session: Session, actor: Actor, key: bytes, code: str, now: datetime
     """
     row = _row(session, actor.member_id)
     if row is None:
-        raise DomainError(Code.REFUSED, "Begin again: there is no new authenticator to confirm.")
+        raise refused(Refusal("not_begun", "code", "Begin again: there is no new authenticator to confirm."))
     if row.confirmed_at is not None:
         raise _already()
     step = _step_of(_decrypt(key, actor.member_id, row.secret), code, now)
@@ -189,7 +189,7 @@ def _decrypt(key: bytes, member_id: int, stored: bytes) -> str:
         text = (
             "Your authenticator app can no longer be checked. Use a recovery code, or ask an administrator."
         )
-        raise DomainError(Code.REFUSED, text, [Refusal("unreadable_authenticator", "code", text)]) from error
+        raise refused(Refusal("unreadable_authenticator", "code", text)) from error
 
 
 def _bound_to(member_id: int) -> bytes:
@@ -197,4 +197,4 @@ def _bound_to(member_id: int) -> bytes:
 
 
 def _already() -> DomainError:
-    return DomainError(Code.REFUSED, "You have an authenticator app already. Remove it first.")
+    return refused(Refusal("already_set_up", "", "You have an authenticator app already. Remove it first."))

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, refused
 from fablab.members.models import Member
 from fablab.signin.models import LinkRequest, MailLink
 from fablab.signin.rules import digest
@@ -101,7 +101,7 @@ def _works(plain: str, purposes: Sequence[str], now: datetime) -> tuple[ColumnEl
 def _found(row: Any) -> Taken:
     if row is None:
         text = "This link was used before, or is older than an hour. Please ask for a new one."
-        raise DomainError(Code.REFUSED, text, [Refusal("link_over", "link", text)])
+        raise refused(Refusal("link_over", "link", text))
     return Taken(*row)
 
 

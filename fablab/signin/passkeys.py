@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from webauthn.helpers import parse_authentication_credential_json, structs
 from webauthn.helpers.exceptions import WebAuthnException
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import DomainError, Refusal, not_found, refused
 from fablab.logs import logger
 from fablab.members import audit
 from fablab.members.models import Member
@@ -125,11 +125,12 @@ def add(
     except (WebAuthnException, ValueError, TypeError, KeyError) as error:
         raise _unfit(error) from error
     if not _spend(session, challenge, now):
-        raise _refused("spent", "That answer was used already. Try again.")
+        raise refused(Refusal("spent", "passkey", "That answer was used already. Try again."))
     # The row is locked, so that two at a time do not pass the most one may have.
     session.execute(select(Member.id).where(Member.id == actor.member_id).with_for_update())
     if (session.scalar(select(func.count()).where(Passkey.member_id == actor.member_id)) or 0) >= MOST_OF_ONE:
-        raise _refused("too_many", f"You have {MOST_OF_ONE} passkeys. Remove one you do not use first.")
+        text = f"You have {MOST_OF_ONE} passkeys. Remove one you do not use first."
+        raise refused(Refusal("too_many", "passkey", text))
     passkey_id = session.scalar(
         insert(Passkey)
         .values(
@@ -144,7 +145,7 @@ def add(
         .returning(Passkey.id)
     )
     if passkey_id is None:
-        raise _refused("known", "This passkey is in use already.")
+        raise refused(Refusal("known", "passkey", "This passkey is in use already."))
     audit.record(session, actor, "passkey.add", f"passkey {passkey_id}", now, on_member_id=actor.member_id)
     tell(session, actor.member_id, now)
     return int(passkey_id)
@@ -264,8 +265,5 @@ def _is_localhost(host: str) -> bool:
 
 def _unfit(error: Exception) -> DomainError:
     log.info("passkey_refused", trouble=str(error)[:200])
-    return _refused("unfit", "That did not work: the answer does not belong to this page. Try again.")
-
-
-def _refused(code: str, text: str) -> DomainError:
-    return DomainError(Code.REFUSED, text, [Refusal(code, "passkey", text)])
+    text = "That did not work: the answer does not belong to this page. Try again."
+    return refused(Refusal("unfit", "passkey", text))

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_found, refused
 from fablab.members import audit
 from fablab.members.models import Member
 from fablab.members.passwords import aside, hash_password, matches, outdated
@@ -59,7 +59,7 @@ def password_refusals(password: str, known: Sequence[str] = ()) -> list[Refusal]
 def check_password(password: str, known: Sequence[str] = ()) -> None:
     """Raise REFUSED, with the reason at the field ``password``, unless the password is taken."""
     if refusals := password_refusals(password, known):
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
 
 
 def set_password(

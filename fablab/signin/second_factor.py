@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import Refusal, not_found, refused
 from fablab.members import audit
 from fablab.members.models import Member
 from fablab.members.rules import Actor, is_staff
@@ -78,9 +78,8 @@ def confirm(
 def renew_codes(session: Session, actor: Actor, now: datetime) -> list[str]:
     """New recovery codes for the actor, who has given proof; the earlier ones open nothing any more."""
     if not required(session, actor.member_id):
-        raise DomainError(
-            Code.REFUSED, "Set up your authenticator app first: recovery codes stand in for it."
-        )
+        text = "Set up your authenticator app first: recovery codes stand in for it."
+        raise refused(Refusal("not_set_up", "", text))
     codes = recovery.renew(session, actor.member_id)
     subject = f"member {actor.member_id}"
     audit.record(session, actor, "recovery_code.renew", subject, now, on_member_id=actor.member_id)

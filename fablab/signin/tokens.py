@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, refused
 from fablab.members.models import Member
 from fablab.members.queries import TokenView, tokens_of
 from fablab.members.rules import Actor
@@ -40,12 +40,12 @@ def make_token(
         text = f"A token works for 1 to {longest_days} days."
         refusals.append(Refusal("invalid", "days", text))
     if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     # Of two at once the second counts after the first.
     session.execute(select(Member.id).where(Member.id == actor.member_id).with_for_update())
     if len(tokens_of(session, actor.member_id, now)) >= most:
         text = f"You have {most} tokens, which is as many as one may have. End one you no longer use."
-        raise DomainError(Code.REFUSED, text, [Refusal("too_many_tokens", "name", text)])
+        raise refused(Refusal("too_many_tokens", "name", text))
     tell(session, actor.member_id, now)
     return add_token(
         session,

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, refused
 from fablab.mail.service import Recipient, queue
 from fablab.members.models import Member
 from fablab.signin.models import Passkey, ProviderIdentity
@@ -47,7 +47,7 @@ def refuse_last_way(ways_left: int) -> None:
     """Raises REFUSED when nothing would be left."""
     if ways_left < 1:
         text = "This is your only way in. Set a password or add a passkey first."
-        raise DomainError(Code.REFUSED, text, [Refusal("last_way_in", "", text)])
+        raise refused(Refusal("last_way_in", "", text))
 
 
 def tell(session: Session, member_id: int, now: datetime) -> None:

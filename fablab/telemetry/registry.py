@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import Refusal, not_found, refused
 from fablab.machines.models import Lab
 from fablab.members import audit
 from fablab.telemetry.broker_accounts import bridge_users, hash_password, password_matches
@@ -37,13 +37,11 @@ def register_bridge(session: Session, lab: str, name: str, password: str, now: d
     if lab_id is None:
         raise not_found(f"lab {lab}")
     if _bridge(session, lab, name) is not None:
-        raise DomainError(
-            Code.REFUSED, f"The bridge {name} exists; `fablab bridge rotate` gives it a new password."
-        )
+        text = f"The bridge {name} exists; `fablab bridge rotate` gives it a new password."
+        raise refused(Refusal("bridge_exists", "name", text))
     if user in {account.user for account in broker_accounts(session)}:
-        raise DomainError(
-            Code.REFUSED, f"Another lab's bridge has the user name {user}; choose another name."
-        )
+        text = f"Another lab's bridge has the user name {user}; choose another name."
+        raise refused(Refusal("user_taken", "name", text))
     bridge = Bridge(lab_id=lab_id, name=name, created_at=now)
     session.add(bridge)
     session.flush()
@@ -61,10 +59,8 @@ def rotate_credential(session: Session, lab: str, name: str, password: str, now:
     taken = [each.user for each in accounts_of(session, lab, name)]
     free = [user for user in bridge_users(lab, name) if user not in taken]
     if not free:
-        raise DomainError(
-            Code.REFUSED,
-            f"Two passwords of {name} are valid already: revoke one first ({' or '.join(taken)}).",
-        )
+        text = f"Two passwords of {name} are valid already: revoke one first ({' or '.join(taken)})."
+        raise refused(Refusal("two_valid", "user", text))
     _add_credential(session, bridge, free[0], password, now)
     subject = f"bridge {bridge.id}"
     audit.record(session, None, "credential.add", subject, now, f"user {free[0]}", lab_id=bridge.lab_id)
