@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import text
@@ -49,12 +49,16 @@ class Consumption:
 
 @dataclass(frozen=True)
 class QuotaUse:
-    """A quota, its present period [since, until), and the seconds booked in it so far."""
+    """A quota, one of its periods [since, until), and the seconds booked in it so far.
+
+    ``following``, of the present period alone, is the next one: bookings reach into it already.
+    """
 
     quota: QuotaView
     since: datetime
     until: datetime
     booked_s: int
+    following: QuotaUse | None = None
 
     @property
     def left_s(self) -> int:
@@ -98,21 +102,28 @@ def consumption(session: Session, organisation_id: int, first: date, last: date)
 
 
 def quota_use(session: Session, organisation_id: int, now: datetime) -> list[QuotaUse]:
-    """Each quota with what is booked in its present period, as the rule counts that refuses a booking.
+    """Each quota with what is booked in its present period and the next, as the rule counts that refuses.
 
     Two statements. Missed bookings count: nobody else could have that time.
     """
     held = quotas(session, organisation_id)
     if not held:
         return []
-    instant = Span(now, now + timedelta(seconds=1))
-    spans = [periods(instant, each.zone, each.period)[0] for each in held]
-    wanted = [(span, each.kind_id) for span, each in zip(spans, held, strict=True)]
-    booked = used_s(session, organisation_id, wanted)
-    return [
-        QuotaUse(each, span.starts_at, span.ends_at, seconds)
-        for each, span, seconds in zip(held, spans, booked, strict=True)
+    asked = [(quota, span) for quota in held for span in _present_and_next(quota, now)]
+    booked = used_s(session, organisation_id, [(span, quota.kind_id) for quota, span in asked])
+    uses = [
+        QuotaUse(quota, span.starts_at, span.ends_at, seconds)
+        for (quota, span), seconds in zip(asked, booked, strict=True)
     ]
+    return [replace(present, following=next_) for present, next_ in zip(uses[::2], uses[1::2], strict=True)]
+
+
+def _present_and_next(quota: QuotaView, now: datetime) -> tuple[Span, Span]:
+    def around(at: datetime) -> Span:
+        return periods(Span(at, at + timedelta(seconds=1)), quota.zone, quota.period)[0]
+
+    present = around(now)
+    return present, around(present.ends_at)
 
 
 # Every booking once with its machine's work, then the same rows added up by month, kind, member and all.

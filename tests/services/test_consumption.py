@@ -216,6 +216,11 @@ def test_quotas_count_what_holds_time_in_this_week_or_month(session: Session, ca
     assert week.booked_s == (len(STATES) - 2) * 3600 + 2 * 3600
     assert week.left_s == 10 * 3600 - week.booked_s
     assert (month.quota.kind_slug, month.booked_s, month.left_s) == ("laser-cutter", 7200, 0)
+    club.book(monday + timedelta(days=6, hours=22), 4)
+    following = quota_use(session, club.id, NOW)[0].following
+    assert following is not None
+    assert (following.since, following.until) == (week.until, week.until + timedelta(days=7))
+    assert (following.booked_s, following.left_s, following.following) == (7200, 8 * 3600, None)
 
 
 def test_it_takes_as_many_statements_for_many_as_for_one(session: Session, cast: Cast, club: Club) -> None:

@@ -121,6 +121,15 @@ def day(on: date, today: date) -> str:
     return f"{on:%a} {on.day} {on:%b}" + (f" {on.year}" if on.year != today.year else "")
 
 
+def days(since: datetime, until: datetime, zone: str) -> str:
+    """The local days of [since, until): "8 – 14 Jun", "29 Jun – 5 Jul"; a whole month is its name, "June"."""
+    first, last = local(since, zone).date(), local(until, zone).date() - timedelta(days=1)
+    if first.day == 1 and (last + timedelta(days=1)).day == 1 and first.month == last.month:
+        return f"{first:%B}"
+    begins = f"{first.day}" if first.month == last.month else f"{first.day} {first:%b}"
+    return f"{begins} – {last.day} {last:%b}"
+
+
 def span(starts_at: datetime, ends_at: datetime, zone: str, now: datetime) -> str:
     """A span of time in the lab's wall time: "Today, 14:00 – 16:00"; the second day when it differs."""
     starts, ends, today = (local(at, zone) for at in (starts_at, ends_at, now))
