@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -12,8 +14,11 @@ from fablab.mail.models import Mail
 from fablab.members.models import Member
 from fablab.organisations.models import Membership, Organisation
 from fablab.organisations.quotas import set_quota
-from tests.fixtures_cast import Cast
+from tests.fixtures_cast import CASABLANCA, Cast, tomorrow
+from tests.support.groups import add_organisation
 from tests.support.pages import Reader, Visit, words
+
+PRINTER = "/machines/tanger-prusa-1"
 
 
 @pytest.fixture
@@ -136,10 +141,45 @@ def test_quotas_are_shown_to_members_and_set_by_admins(
     good = admin.post("/organisations/club-robotique/quotas", hours="2,5", period="week", machine_kind="")
     assert good.status_code == 303
     page = words(amina.get("/organisations/club-robotique"))
-    assert "All machines 0.0 h of 2.5 h this week" in page
+    assert "All machines This week" in page
+    assert "0.0 h of 2.5 h" in page
     with transaction(sessions) as session:
         set_quota(session, cast.actors["admin"], "club-robotique", None, "week", 0, utc_now())
     assert "Nothing left until" in words(amina.get("/organisations/club-robotique"))
+
+
+def test_a_quota_is_shown_for_the_week_there_is_and_the_next_with_their_days(
+    monkeypatch: pytest.MonkeyPatch, amina: Reader, cast: Cast, sessions: sessionmaker[Session]
+) -> None:
+    now = utc_now()
+    monkeypatch.setattr("fablab.web.pages.organisation.utc_now", lambda: now)
+    with transaction(sessions) as session:
+        set_quota(session, cast.actors["admin"], "club-robotique", None, "week", 9000, now)
+        set_quota(session, cast.actors["admin"], "club-robotique", "laser-cutter", "month", 9000, now)
+    # Six days without Sundays lead from any day into the next week.
+    at = tomorrow(10, days=6)
+    amina.get(PRINTER)
+    booked = amina.post(
+        f"{PRINTER}/bookings",
+        day=f"{at:%Y-%m-%d}",
+        time="10:00",
+        duration="60",
+        organisation="club-robotique",
+    )
+    assert booked.status_code == 303
+    page = words(amina.get("/organisations/club-robotique"))
+    monday = at.date() - timedelta(days=at.weekday())
+    assert f"This week, {_days(monday - timedelta(days=7))} 0.0 h of 2.5 h 2.5 h left" in page
+    assert f"Next week, {_days(monday)} 1.0 h of 2.5 h 1.5 h left" in page
+    this = now.astimezone(CASABLANCA).date().replace(day=1)
+    assert f"This month, {this:%B} 0.0 h of 2.5 h" in page
+    assert f"Next month, {this + timedelta(days=32):%B} 0.0 h of 2.5 h" in page
+
+
+def _days(monday: date) -> str:
+    sunday = monday + timedelta(days=6)
+    first = f"{monday.day}" if monday.month == sunday.month else f"{monday.day} {monday:%b}"
+    return f"{first} – {sunday.day} {sunday:%b}"
 
 
 def test_closing_asks_first_and_an_admin_opens_it_again(visit: Visit, amina: Reader) -> None:
@@ -159,6 +199,25 @@ def test_staff_search_the_network(visit: Visit, amina: Reader) -> None:
     assert "Club Robotique" in words(nadia.get("/staff/organisations?q=robot&kind=school_club"))
     assert "None found" in words(nadia.get("/staff/organisations?q=%00zzz"))
     assert visit("salma").get("/staff/organisations").status_code == 404
+
+
+def test_the_networks_list_is_shown_a_page_at_a_time_and_says_when_it_ends_early(
+    monkeypatch: pytest.MonkeyPatch, visit: Visit, session: Session, cast: Cast
+) -> None:
+    monkeypatch.setattr("fablab.web.pages.organisations.SHOWN", 2)
+    monkeypatch.setattr("fablab.web.pages.organisations.SHOWN_MOST", 4)
+    for number in range(5):
+        add_organisation(session, cast, f"club-{number}", "amina")
+    session.commit()
+    nadia = visit("nadia")
+    page = nadia.get("/staff/organisations")
+    assert [f"Club-{number}" in page.text for number in range(5)] == [True, True, False, False, False]
+    assert "shown=4" in page.text
+    page = nadia.get("/staff/organisations?shown=4")
+    assert [f"Club-{number}" in page.text for number in range(5)] == [True, True, True, True, False]
+    assert "Show more" not in page.text
+    assert "There are more." in words(page)
+    assert "There are more." not in words(nadia.get("/staff/organisations?shown=4&q=club-3"))
 
 
 def test_a_slug_that_is_gone_from_the_file_is_shown_as_it_is(

@@ -15,7 +15,7 @@ from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.organisation_words import KINDS, by_field, choices, typed
 
-SHOWN, SHOWN_MOST = 50, 1000
+SHOWN, SHOWN_MOST = 20, 200
 
 
 @blueprint.get("/organisations")
@@ -81,7 +81,8 @@ def organisations() -> str:
     return render_template(
         "organisations.html",
         found=found[:wanted],
-        more=wanted + SHOWN if len(found) > wanted and wanted < SHOWN_MOST else None,
+        more=min(wanted * 2, SHOWN_MOST) if len(found) > wanted < SHOWN_MOST else None,
+        too_many=len(found) > wanted == SHOWN_MOST,
         kinds=KINDS,
         categories=choices(network_words().tariff_categories, category),
         chosen={"q": text, "kind": kind, "category": category},
