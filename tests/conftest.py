@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.fixtures_cast"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    """Hash passwords with argon2id's least cost in this process: one test in three signs somebody in.
+
+    `tests/house/test_password_cost.py` holds the cost of the product itself.
+    """
+    from argon2 import PasswordHasher
+
+    from fablab.members import passwords
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A new directory for an embedded PostgreSQL or a whole `fablab run`; removed afterwards.

@@ -21,8 +21,8 @@ from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.members.models import Member, Role
 from fablab.members.passwords import hash_password
 from fablab.members.rules import Actor
-from fablab.members.service import add_token
-from fablab.settings import Settings, load_settings
+from fablab.settings import Database, Settings, load_settings
+from fablab.signin.tokens import add_token
 from tests.support.actors import actor_of
 
 ZONE = "Africa/Casablanca"
@@ -79,9 +79,15 @@ def policy(settings: Settings) -> Policy:
 @pytest.fixture
 def sessions(settings: Settings) -> Iterator[sessionmaker[Session]]:
     """Makes sessions on the test's database."""
-    maker = connect(settings.database)
+    maker = _sessions_on(settings.database)
     yield maker
     maker.kw["bind"].dispose()
+
+
+@cache
+def _sessions_on(database: Database) -> sessionmaker[Session]:
+    """One engine for all tests of a run: it remembers how statements are compiled."""
+    return connect(database)
 
 
 @pytest.fixture
@@ -174,16 +180,24 @@ def tomorrow(hour: int, minute: int = 0, days: int = 1) -> datetime:
 @pytest.fixture
 def app(settings: Settings, cast: Cast) -> Iterator[Flask]:
     """The application with the cast in its database."""
-    from fablab.app import create_app
     from fablab.web.database import db
+
+    app = _application(settings)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@cache
+def _application(settings: Settings) -> Flask:
+    """One application for all tests with these settings: to wire it takes longer than most tests."""
+    from fablab.app import create_app
 
     app = create_app(settings)
     app.config["TESTING"] = True
     # In tests, too, an error is answered and not raised: what callers see is what is tested.
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    return app
 
 
 @pytest.fixture

@@ -144,8 +144,8 @@ def test_rest_takes_json_only(api: Apis, kind: str) -> None:
     assert (answer.status_code, answer.content_type) == (415, "application/problem+json")
 
 
-def test_a_body_has_a_bound(api: Apis, app: Flask) -> None:
-    app.config["MAX_CONTENT_LENGTH"] = 1000
+def test_a_body_has_a_bound(api: Apis, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 1000)
     answer = api("amina").post("/me/tokens", {"name": "x" * 2000})
     assert answer.status_code == 413
     reader = Reader(app)

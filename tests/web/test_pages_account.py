@@ -301,7 +301,7 @@ def test_being_seen_is_written_now_and_then_only(visit: Visit, session: Session,
 def test_a_right_password_is_kept_with_todays_parameters(visit: Visit, session: Session, cast: Cast) -> None:
     from argon2 import PasswordHasher
 
-    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    weak = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(PASSWORD)
     session.execute(update(Member).where(Member.id == cast.members["amina"]).values(password_hash=weak))
     session.commit()
     visit("amina")
