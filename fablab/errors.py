@@ -22,6 +22,13 @@ class Code(StrEnum):
     INTERNAL = "internal"
 
 
+# Codes of refusals that any domain may give; each declares its own beside its rules.
+REFUSAL_CODES = {
+    "invalid": "The field is missing, or not what it must be.",
+    "not_allowed": "It is not for whoever asks to do.",
+}
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One rule's no: a stable code, the field it concerns, and a sentence that says what to do."""

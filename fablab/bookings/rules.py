@@ -54,6 +54,7 @@ REFUSAL_CODES = {
     "machine_inactive": "The machine is not bookable at present.",
     "outside_hours": "The lab is not open during the whole booking, and the machine may not run unattended.",
     "machine_booked": "Somebody else has claimed the machine for part of that time.",
+    "unknown_machine": "There is no such machine.",
     "already_over": "The booking is over, cancelled or running and cannot be cancelled.",
     "unknown_member": "There is no member with that address.",
     "minor_unsupervised": "Under 18 one books only while staff are in the lab, or comes with a group.",

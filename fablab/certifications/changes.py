@@ -89,8 +89,7 @@ def _changing(session: Session, actor: Actor, certification_id: int) -> Certific
     if not may_certify_member(actor, found.thing.machine_lab_id, found.member_id):
         own = found.member_id == actor.member_id
         text = "Nobody certifies oneself." if own else "Only the lab's trainers and managers certify."
-        code = "own_certification" if own else "not_allowed"
-        raise not_allowed(text, Refusal(code, "", text))
+        raise not_allowed(text, Refusal("own_certification" if own else "not_allowed", "", text))
     return found
 
 

@@ -16,14 +16,15 @@ STANDINGS = ("valid", "expired", "suspended", "revoked")
 LONGEST_TRAINING = timedelta(days=14)
 LONGEST_VALIDITY_MONTHS = 120
 
+# Every code the domain's verbs can refuse with, and what it means.
 REFUSAL_CODES = {
-    "already_certified": "the member has a valid certification at this level or a higher one",
-    "own_certification": "nobody certifies oneself",
-    "not_in_force": "the certification is revoked, or not in the state this needs",
-    "training_over": "the training was cancelled or closed, or has begun",
-    "not_begun": "attendance is noted once the training has begun",
-    "not_enrolled": "somebody on the list has no place in the training",
-    "places_taken": "more people are enrolled than there would be places",
+    "already_certified": "The member has a valid certification at this level or a higher one.",
+    "own_certification": "Nobody certifies oneself.",
+    "not_in_force": "The certification is revoked, or not in the state this needs.",
+    "training_over": "The training was cancelled or closed, or has begun.",
+    "not_begun": "Attendance is noted once the training has begun.",
+    "not_enrolled": "Somebody on the list has no place in the training.",
+    "places_taken": "More people are enrolled than there would be places.",
 }
 
 

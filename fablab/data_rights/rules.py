@@ -17,7 +17,6 @@ REFUSAL_CODES = {
     "sole_owner": "The member is the only owner of an organisation that others belong to.",
     "leads_training": "The member is to lead a training that is still to come.",
     "last_admin": "The member is the only administrator.",
-    "wrong_password": "The password is not the member's, or is missing.",
 }
 
 

@@ -6,6 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+# Every code the domain's verbs can refuse with, and what it means.
+REFUSAL_CODES = {
+    "address_taken": "Somebody has an account with this address already.",
+    "last_admin": "Nobody else is an administrator.",
+    "birth_date_needed": "A guardian's consent needs the member's birth date first.",
+    "of_age": "From 18 on no guardian's consent is needed.",
+    "words_changed": "The words of the consent are other ones by now.",
+}
 OF_AGE = 18
 # Nobody older is known, and a birth date before is a slip of the pen.
 FIRST_BIRTH_YEAR = 1900

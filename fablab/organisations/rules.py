@@ -10,6 +10,18 @@ from datetime import timedelta
 from fablab.errors import Refusal
 from fablab.members.rules import Actor, may_book_somewhere
 
+# Every code the domain's verbs can refuse with, and what it means.
+REFUSAL_CODES = {
+    "address_not_confirmed": "Invitations are for who has confirmed the address.",
+    "already_invited": "The address was invited a short while ago.",
+    "already_member": "The member belongs to the organisation already.",
+    "last_owner": "The organisation would be left without an owner.",
+    "operator": "A network operator only looks, and belongs to no organisation.",
+    "organisation_closed": "The organisation is closed.",
+    "other_address": "The invitation was sent to another address.",
+    "project_closed": "The project is closed.",
+    "too_many": "The member owns, or the organisation invites, as many as one may.",
+}
 PERIODS = ("week", "month")
 INVITATION_LASTS = timedelta(days=7)
 # Until then the earlier one is waited for.

@@ -23,6 +23,8 @@ from fablab.telemetry.registry import register_bridge
 from fablab.utilisation.rules import chunks
 from fablab.utilisation.service import roll_up
 
+# What keeps the sample out.
+REFUSAL_CODES = {"not_empty": "The database has labs of its own."}
 SEED = "fablab"
 Say = Callable[[str], None]
 

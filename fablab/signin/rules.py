@@ -10,6 +10,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 
+# Every code the domain's verbs can refuse with, and what it means.
+REFUSAL_CODES = {
+    "active": "The account is open already.",
+    "address_taken": "Somebody has an account with this address already.",
+    "already_set_up": "There is an authenticator app already.",
+    "closed_account": "The account is closed.",
+    "email_unconfirmed_here": "The account with that address has not confirmed it here.",
+    "email_unverified": "The provider has not verified the address.",
+    "known": "The passkey is in use already.",
+    "last_way_in": "Without it nobody could sign in to the account.",
+    "link_over": "The link was used, has run out, or a newer one was sent.",
+    "linked_elsewhere": "The provider's account opens somebody else's account here.",
+    "no_account": "There is no account with that address, and the labs make new ones.",
+    "not_active": "The account is shut already.",
+    "not_begun": "There is no new authenticator app to confirm.",
+    "not_set_up": "There is no authenticator app.",
+    "spent": "The passkey's answer was used already.",
+    "too_many": "The account has as many passkeys as one may have.",
+    "too_many_tokens": "The member has as many tokens as one may have.",
+    "unfit": "The passkey's answer does not belong to this page.",
+    "unreadable_answer": "The provider does not say who it is.",
+    "unreadable_authenticator": "The authenticator app must be set up anew.",
+}
 # Somebody who signed in this lately is taken to be the member, and not to have found an open browser.
 RECENT = timedelta(minutes=10)
 

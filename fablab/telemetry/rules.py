@@ -6,6 +6,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+# Every code a bridge's registration can be refused with, and what it means.
+REFUSAL_CODES = {
+    "bridge_exists": "The lab has a bridge of this name.",
+    "user_taken": "Another lab's bridge has the user name.",
+    "two_valid": "Two passwords of the bridge are valid already.",
+}
+
 
 class Verdict(Enum):
     """What to do with a numbered message."""

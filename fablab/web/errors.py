@@ -33,6 +33,11 @@ STATUS = {
     Code.TOO_MANY: 429,
     Code.INTERNAL: 500,
 }
+# What requests are refused with before a domain has seen them.
+REFUSAL_CODES = {
+    "wrong_password": "The password or code is not the member's, or none is given and the sign-in is old.",
+    "idempotency_key_reused": "The key was used for another request, or its answer was a secret not kept.",
+}
 SIGN_IN_PATH = "/sign-in"
 # Parts of addresses that let in whoever has them: never logged, never told to the next page.
 SECRET_PARTS = frozenset({"link", "secret", "key"})

@@ -9,11 +9,16 @@ from typing import Any
 from flask import Flask
 from flask_smorest import Api
 
-from fablab.bookings.rules import REFUSAL_CODES
-from fablab.certifications.rules import REFUSAL_CODES as CERTIFICATION_CODES
+from fablab import errors
+from fablab.bookings import rules as bookings
+from fablab.certifications import rules as certifications
+from fablab.data_rights import rules as data_rights
 from fablab.errors import Code
+from fablab.members import rules as members
+from fablab.organisations import rules as organisations
+from fablab.signin import rules as signin
+from fablab.web import errors as web
 from fablab.web.auth import public
-from fablab.web.errors import STATUS
 from fablab.web.idempotency import takes_key
 
 INTRODUCTION = (
@@ -50,6 +55,16 @@ KEY = {
     "description": "Sent again with the same key and body, a request gives its first answer once more",
     "schema": {"type": "string", "minLength": 1, "maxLength": 120, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
+# What is refused, and the codes of its refusals.
+REASONS = {
+    "anything": {**errors.REFUSAL_CODES, **web.REFUSAL_CODES},
+    "a booking": bookings.REFUSAL_CODES,
+    "something about certifications or trainings": certifications.REFUSAL_CODES,
+    "something about members": members.REFUSAL_CODES,
+    "something about organisations or projects": organisations.REFUSAL_CODES,
+    "something about signing in": signin.REFUSAL_CODES,
+    "an erasure": data_rights.REFUSAL_CODES,
+}
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 PROBLEM = {
     "type": "object",
@@ -67,13 +82,12 @@ PROBLEM = {
 
 def introduction() -> str:
     """The introduction with every code a request can be refused with, from where they are declared."""
-    codes = "\n".join(f"- `{code}`: {STATUS[code]}" for code in Code)
-    rules = "\n".join(f"- `{code}`: {sentence}" for code, sentence in REFUSAL_CODES.items())
-    certifying = "\n".join(f"- `{code}`: {sentence}" for code, sentence in CERTIFICATION_CODES.items())
-    return (
-        f"{INTRODUCTION}\n\nCodes and their status:\n\n{codes}\n\nWhy a booking is refused:\n\n{rules}\n\n"
-        f"Why something about certifications or trainings is refused:\n\n{certifying}\n"
+    codes = "\n".join(f"- `{code}`: {web.STATUS[code]}" for code in Code)
+    rules = "".join(
+        f"\n\nWhy {what} is refused:\n\n" + "\n".join(f"- `{code}`: {said}" for code, said in why.items())
+        for what, why in REASONS.items()
     )
+    return f"{INTRODUCTION}\n\nCodes and their status:\n\n{codes}{rules}\n"
 
 
 def init_app(app: Flask, api: Api) -> None:
