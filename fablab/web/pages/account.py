@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -20,7 +19,11 @@ from fablab.web import auth, proof
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.links import ask, count_mail, errors_of
+from fablab.web.pages.forms import Errors, a_day, errors_of, sent
+from fablab.web.pages.links import ask, count_mail
+
+# A minor's birth date is staff's to change: said on the form too.
+NOT_THEIRS = (Code.NOT_ALLOWED,)
 
 
 @blueprint.get("/account")
@@ -33,15 +36,18 @@ def account() -> str:
 def account_changed() -> Response | tuple[str, int]:
     """Keep name and language; the birth date too, where none is known yet."""
     actor = auth.current_actor()
-    form = request.form
-    changes: dict[str, Any] = {"name": form.get("name", "").strip(), "language": form.get("language", "")}
-    if form.get("birth_on"):
-        changes["birth_on"] = _day(form["birth_on"])
+    errors: Errors = {}
+    form = sent("name", "language", "birth_on")
+    changes: dict[str, Any] = {"name": form["name"], "language": form["language"]}
+    if birth_on := a_day(form["birth_on"], "birth_on", errors):
+        changes["birth_on"] = birth_on
+    if errors:
+        return _again(actor, errors, form)
     try:
         with writing() as session:
             change_profile(session, actor, actor.member_id, changes, utc_now())
     except DomainError as error:
-        return _again(actor, error, form)
+        return _again(actor, errors_of(error, also=NOT_THEIRS), form)
     flash("Your profile is saved.", "good")
     return redirect(url_for("pages.account"), 303)
 
@@ -50,15 +56,16 @@ def account_changed() -> Response | tuple[str, int]:
 def address_asked() -> Response | tuple[str, int]:
     """Send a link to the new address, for whoever proves to be the account's owner."""
     actor = auth.current_actor()
-    email = request.form.get("email", "").replace("\0", "\ufffd").strip()
+    form = sent("email")
+    email = form["email"]
     try:
         service.check_email(email)
         if not proof.is_really(actor, request.form.get("proof", "")):
-            return _again_with(actor, {"proof": [proof.WRONG]}, request.form)
+            return _again(actor, {"proof": [proof.WRONG]}, form)
         count_mail(email)
         ask("address", email, member_id=actor.member_id)
     except DomainError as error:
-        return _again(actor, error, request.form)
+        return _again(actor, errors_of(error, also=NOT_THEIRS), form)
     flash(f"We are sending a link to {email}. Your old address stays until you open it.", "info")
     return redirect(url_for("pages.account"), 303)
 
@@ -75,19 +82,13 @@ def confirmation_asked() -> Response:
     return redirect(url_for("pages.account"), 303)
 
 
-def _again(actor: Actor, error: DomainError, form: Any) -> tuple[str, int]:
-    if error.code not in (Code.REFUSED, Code.NOT_ALLOWED):
-        raise error
-    return _again_with(actor, errors_of(error), form)
-
-
-def _again_with(actor: Actor, errors: dict[str, list[str]], form: Any) -> tuple[str, int]:
+def _again(actor: Actor, errors: Errors, form: dict[str, str]) -> tuple[str, int]:
     session, _ = reading()
     session.rollback()
     return _page(session, actor, errors, form), 422
 
 
-def _page(session: Session, actor: Actor, errors: dict[str, list[str]], form: Any = None) -> str:
+def _page(session: Session, actor: Actor, errors: Errors, form: dict[str, str] | None = None) -> str:
     member = _profile(session, actor)
     minor = is_minor(member.birth_on, utc_now().date())
     return render_template(
@@ -104,10 +105,3 @@ def _profile(session: Session, actor: Actor) -> ProfileView:
     found = profile(session, actor.member_id)
     assert found is not None, "an actor is a member"
     return found
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from flask import render_template, request
+from flask import render_template
 from sqlalchemy.orm import Session
 
 from fablab.machines.queries import labs
@@ -13,6 +13,7 @@ from fablab.members.audit import acts
 from fablab.members.queries import member_by_email
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import Errors, a_day, lines, number
 
 A_PAGE = 100
 
@@ -24,9 +25,10 @@ FILTERS = ("about", "by", "to", "lab", "day", "before")
 def audit() -> str:
     """The newest lines, filtered by subject, by whom and to whom (addresses or numbers), lab and day."""
     session, actor = reading()
-    chosen = {name: request.args.get(name, "").strip()[:254] for name in FILTERS}
+    chosen = lines(*FILTERS)
     people = {name: _member_id(session, chosen[name]) for name in ("by", "to")}
     unknown = [name for name, found in people.items() if chosen[name] and found is None]
+    errors: Errors = {name: ["Nobody has this address."] for name in unknown}
     found = acts(
         session,
         actor,
@@ -34,8 +36,8 @@ def audit() -> str:
         actor_id=people["by"],
         on_member_id=people["to"],
         lab=chosen["lab"] or None,
-        until=_end_of(chosen["day"]),
-        before=int(chosen["before"]) if _is_number(chosen["before"]) else None,
+        until=_end_of(a_day(chosen["day"], "day", errors, near=True)),
+        before=number(chosen["before"]),
         limit=0 if unknown else A_PAGE + 1,
     )
     return render_template(
@@ -46,28 +48,16 @@ def audit() -> str:
         what=ACTS,
         chosen=chosen,
         labs=labs(session),
-        errors={name: ["Nobody has this address."] for name in unknown},
+        errors=errors,
     )
 
 
 def _member_id(session: Session, text: str) -> int | None:
     """The member an address or a number means."""
-    if _is_number(text):
-        return int(text)
-    member = member_by_email(session, text) if text and text.isprintable() else None
-    return None if member is None else member.id
+    member = member_by_email(session, text) if text and number(text) is None else None
+    return number(text) if member is None else member.id
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0
-
-
-def _end_of(day: str) -> datetime | None:
-    """The end of a day (UTC) as the browser's date field spells it."""
-    try:
-        found = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    if not 2000 <= found.year < 2200:
-        return None
-    return datetime.combine(found.date(), time(), UTC) + timedelta(days=1)
+def _end_of(day: date | None) -> datetime | None:
+    """The end of a day (UTC)."""
+    return None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)

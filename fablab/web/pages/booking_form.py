@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest, Policy
 from fablab.errors import Refusal
 from fablab.machines.queries import MachineView
+from fablab.web.pages import forms
+from fablab.web.pages.forms import Errors
 
 LENGTHS_MIN = (15, 30, 45, 60, 90, 120, 180, 240, 300, 360, 480, 600, 720, 1080, 1440)
 PURPOSE_MAX = 200
@@ -45,7 +47,7 @@ class BookingForm:
     project: str = ""
     head_count: str = ""
     names: str = ""
-    errors: dict[str, list[str]] = field(default_factory=dict)
+    errors: Errors = field(default_factory=dict)
 
     @property
     def unfolded(self) -> bool:
@@ -53,7 +55,7 @@ class BookingForm:
         return any(getattr(self, name) or name in self.errors for name in FOLDED)
 
     def refuse(self, name: str, message: str) -> None:
-        self.errors.setdefault(name, []).append(message)
+        forms.refuse(self.errors, name, message)
 
     def take_refusals(self, refusals: Iterable[Refusal], machine: MachineView) -> None:
         """Put each refusal at the field it concerns, in words that name the machine as its sign does."""
@@ -79,9 +81,12 @@ def typed(values: Mapping[str, str]) -> BookingForm:
 
 def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
     """The request the form makes, or None with the form's errors filled."""
-    day = _date(form)
-    at = _time(form)
-    duration = _duration(form)
+    errors = form.errors
+    day = forms.a_day(form.day, "day", errors, needed=True, near=True)
+    at = forms.a_time(form.time, "time", errors)
+    minutes = forms.a_number(
+        form.duration, "duration", errors, least=0, most=99_999, message="Please choose how long."
+    )
     if len(form.purpose) > PURPOSE_MAX:
         form.refuse("purpose", f"Please say it in {PURPOSE_MAX} characters.")
     elif any(ord(letter) < 32 or 0xD800 <= ord(letter) <= 0xDFFF for letter in form.purpose):
@@ -89,17 +94,15 @@ def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
     if len(form.for_member) > 254 or "\0" in form.for_member:
         form.refuse("for_member", "That is not an e-mail address.")
     organisation, project, heads, guests = _organisation(form), _project(form), _heads(form), _guests(form)
-    if form.errors or day is None or at is None or duration is None:
+    if errors or day is None or at is None or minutes is None:
         return None
-    wall = datetime.combine(day, at, tzinfo=ZoneInfo(machine.zone))
-    starts_at = wall.astimezone(UTC)
-    if starts_at.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None):
-        form.refuse("time", "The clocks change that day and skip this time. Pick an hour earlier or later.")
+    starts_at = forms.an_instant(day, at, machine.zone, "time", errors)
+    if starts_at is None:
         return None
     return BookingRequest(
         machine.slug,
         starts_at,
-        starts_at + duration,
+        starts_at + timedelta(minutes=minutes),
         form.purpose,
         form.for_member or None,
         organisation,
@@ -109,19 +112,11 @@ def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
     )
 
 
-def day_of(form: BookingForm) -> date | None:
-    """The day the form speaks of, if it is one."""
-    try:
-        return date.fromisoformat(form.day)
-    except ValueError:
-        return None
-
-
 def lengths(policy: Policy, chosen: str) -> list[tuple[str, str]]:
     """The lengths to choose from within the policy, as minutes and words; what was typed stays choosable."""
     minutes = {each for each in LENGTHS_MIN if policy.min_s <= each * 60 <= policy.max_s}
-    if chosen.isascii() and chosen.isdigit() and len(chosen) < 5:
-        minutes.add(int(chosen))
+    if (own := forms.number(chosen, 0, 9999)) is not None:
+        minutes.add(own)
     return [(str(each), _words(each)) for each in sorted(minutes)]
 
 
@@ -134,30 +129,21 @@ def _words(minutes: int) -> str:
 
 def _organisation(form: BookingForm) -> str | None:
     if form.organisation and (len(form.organisation) > 60 or not _SLUG.fullmatch(form.organisation)):
-        form.refuse("organisation", "Please choose one of the list.")
+        form.refuse("organisation", forms.NOT_LISTED)
     return form.organisation or None
 
 
 def _project(form: BookingForm) -> int | None:
     if not form.project:
         return None
-    if not (
-        form.project.isascii() and form.project.isdigit() and len(form.project) < 19 and int(form.project)
-    ):
-        form.refuse("project", "Please choose one of the list.")
-        return None
-    return int(form.project)
+    return forms.a_number(form.project, "project", form.errors, message=forms.NOT_LISTED)
 
 
 def _heads(form: BookingForm) -> int | None:
     if not form.head_count:
         return None
-    if not (form.head_count.isascii() and form.head_count.isdigit()) or len(form.head_count) > 9:
-        form.refuse("head_count", "Please give a number.")
-        return None
-    if not 1 <= int(form.head_count) <= HEADS_MOST:
-        form.refuse("head_count", f"Please give a number from 1 to {HEADS_MOST}.")
-    return int(form.head_count)
+    message = f"Please give a number from 1 to {HEADS_MOST}."
+    return forms.a_number(form.head_count, "head_count", form.errors, most=HEADS_MOST, message=message)
 
 
 def _guests(form: BookingForm) -> tuple[Guest, ...]:
@@ -171,33 +157,3 @@ def _guests(form: BookingForm) -> tuple[Guest, ...]:
     elif any(not line.isprintable() for line in lines):
         form.refuse("names", "Please use plain text, one name on each line.")
     return tuple(Guest(email=line) if "@" in line else Guest(name=line) for line in lines)
-
-
-def _date(form: BookingForm) -> date | None:
-    try:
-        day = date.fromisoformat(form.day)
-    except ValueError:
-        form.refuse("day", "Please give a day, for instance 2027-01-31.")
-        return None
-    if not 2000 <= day.year <= 2199:
-        form.refuse("day", "Please give a day in this century.")
-        return None
-    return day
-
-
-def _time(form: BookingForm) -> time | None:
-    try:
-        at = time.fromisoformat(form.time)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is not None:
-        form.refuse("time", "Please give a time, for instance 14:30.")
-        return None
-    return at.replace(microsecond=0)
-
-
-def _duration(form: BookingForm) -> timedelta | None:
-    if not (form.duration.isascii() and form.duration.isdigit() and 0 < len(form.duration) < 6):
-        form.refuse("duration", "Please choose how long.")
-        return None
-    return timedelta(minutes=int(form.duration))

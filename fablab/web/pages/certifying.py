@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -28,13 +28,14 @@ from fablab.certifications.rules import (
     may_see_certifications,
 )
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import DomainError, not_allowed, not_found
 from fablab.machines.queries import kinds, labs, machines
 from fablab.members.directory import Details, find_members, member_details
 from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import Errors, a_day, a_number, errors_of, line, lines, number, refuse, told
 from fablab.web.settings import base_url, certification_policy, settings
 
 FOUND_SHOWN = 12
@@ -55,10 +56,10 @@ def certifying() -> str:
     session, actor = reading()
     _staff_only(actor)
     now = utc_now()
-    typed = request.args.get("q", "").replace("\0", " ")[:TYPED_MOST]
+    typed = line("q", TYPED_MOST)
     own = None if actor.admin or actor.operator else actor.managed_labs | actor.trained_labs
     until = now.date() + timedelta(days=settings().certifications.remind_days)
-    found = find_members(session, typed, limit=FOUND_SHOWN + 1, active=True) if typed.strip() else []
+    found = find_members(session, typed, limit=FOUND_SHOWN + 1, active=True) if typed else []
     return render_template(
         "certifying.html",
         now=now,
@@ -75,7 +76,7 @@ def certify() -> str:
     """The form for one member (?member=)."""
     session, actor = reading()
     _certifying_only(actor)
-    return _form(session, actor, _member(session, request.args.get("member", "")), {}, {})
+    return _form(session, actor, _member(session), {}, {})
 
 
 @blueprint.post("/staff/certifications/new")
@@ -83,20 +84,17 @@ def certified() -> Response | tuple[str, int]:
     """Certify, and lead to what was granted."""
     session, actor = reading()
     _certifying_only(actor)
-    member = _member(session, request.form.get("member", ""))
-    typed = {
-        name: request.form.get(name, "").replace("\0", " ") for name in ("on", "level", "lab", "expires_on")
-    }
-    errors: dict[str, list[str]] = {}
+    member = _member(session)
+    typed = lines("on", "level", "lab", "expires_on")
+    errors: Errors = {}
     kind, _, slug = typed["on"].partition(":")
     on = thing(session, slug if kind == "kind" else None, slug if kind == "machine" else None)
     if on is None or kind not in ("kind", "machine"):
-        errors["on"] = ["Please choose what it is for."]
-    if typed["level"] not in {str(level) for level in LEVELS}:
-        errors["level"] = ["Please choose a level."]
+        refuse(errors, "on", "Please choose what it is for.")
+    level = a_number(typed["level"], "level", errors, most=max(LEVELS), message="Please choose a level.")
     lab = next((each for each in labs(session) if each.slug == typed["lab"]), None)
-    ends = _day(typed["expires_on"], errors)
-    if errors or on is None:
+    ends = a_day(typed["expires_on"], "expires_on", errors)
+    if errors or on is None or level is None:
         return _form(session, actor, member, typed, errors), 422
     try:
         with writing() as session:
@@ -105,7 +103,7 @@ def certified() -> Response | tuple[str, int]:
                 actor,
                 member.id,
                 on,
-                int(typed["level"]),
+                level,
                 utc_now(),
                 certification_policy(),
                 base_url(),
@@ -113,11 +111,7 @@ def certified() -> Response | tuple[str, int]:
                 expires_on=ends,
             )
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        for each in error.refusals:
-            errors.setdefault(each.field if each.field in typed else "", []).append(each.message)
-        return _form(session, actor, member, typed, errors), 422
+        return _form(session, actor, member, typed, errors_of(error, fields=typed)), 422
     flash(f"{member.name} is certified. We sent them a mail.", "good")
     return redirect(url_for("pages.certification", certification_id=done.id), 303)
 
@@ -137,12 +131,12 @@ def certification_changed(certification_id: int, act: str) -> Response | tuple[s
     """Renew, suspend, resume or revoke."""
     session, actor = reading()
     _staff_only(actor)
-    reason = "".join(each for each in request.form.get("reason", "") if each.isprintable()).strip()
-    reason = reason[:REASON_MAX]
+    reason = line("reason", REASON_MAX)[:REASON_MAX]
     now = utc_now()
     if act in ("suspension", "revocation") and not reason:
         errors = {"reason": ["Please say why: the holder reads it."]}
         return _one(session, actor, certification_id, errors), 422
+    there = url_for("pages.certification", certification_id=certification_id)
     try:
         with writing() as session:
             if act == "renewal":
@@ -155,15 +149,12 @@ def certification_changed(certification_id: int, act: str) -> Response | tuple[s
                 }[act]
                 verb(session, actor, certification_id, now, reason)
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        flash(error.message, "error")
-    else:
-        flash(SAID[act], "good")
-    return redirect(url_for("pages.certification", certification_id=certification_id), 303)
+        return told(error, there)
+    flash(SAID[act], "good")
+    return redirect(there, 303)
 
 
-def _one(session: Session, actor: Actor, certification_id: int, errors: dict[str, list[str]]) -> str:
+def _one(session: Session, actor: Actor, certification_id: int, errors: Errors) -> str:
     held = certification(session, certification_id)
     if held is None or not may_see_certifications(actor, held.member_id):
         raise not_found("certification")
@@ -189,7 +180,7 @@ def _form(
     actor: Actor,
     member: Details,
     typed: dict[str, str],
-    errors: dict[str, list[str]],
+    errors: Errors,
 ) -> str:
     own = [each for each in labs(session) if may_certify(actor, each.id)]
     slugs = {each.slug for each in own}
@@ -219,22 +210,11 @@ def _staff_only(actor: Actor) -> None:
 def _certifying_only(actor: Actor) -> None:
     _staff_only(actor)
     if not certifies_somewhere(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Only trainers and managers certify.")
+        raise not_allowed("Only trainers and managers certify.")
 
 
-def _member(session: Session, text: str) -> Details:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-    found = member_details(session, number)
+def _member(session: Session) -> Details:
+    found = member_details(session, number(line("member")) or 0)
     if found is None:
         raise not_found("member")
     return found
-
-
-def _day(text: str, errors: dict[str, list[str]]) -> date | None:
-    if not text.strip():
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        errors["expires_on"] = ["Please give a day, for instance 2029-01-31."]
-        return None

@@ -6,13 +6,14 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError
 from fablab.organisations import invitations
 from fablab.organisations.queries import InvitationView
 from fablab.web import auth
 from fablab.web.database import db, writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import told
 from fablab.web.settings import settings
 
 # The secret is 43 letters; what is longer was never one.
@@ -46,10 +47,7 @@ def accept_invitation(secret: str) -> Response:
         with writing() as session:
             found = invitations.accept_by_secret(session, actor, secret[:LONGEST], utc_now())
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        flash(error.message, "error")
-        return redirect(url_for("pages.invitation", secret=secret), 303)
+        return told(error, url_for("pages.invitation", secret=secret))
     return _joined(found)
 
 
@@ -61,10 +59,7 @@ def accept_own_invitation(invitation_id: int) -> Response:
         with writing() as session:
             found = invitations.accept(session, actor, invitation_id, utc_now())
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        flash(error.message, "error")
-        return redirect(url_for("pages.my_organisations"), 303)
+        return told(error, url_for("pages.my_organisations"))
     return _joined(found)
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from flask import abort, redirect, render_template, request, url_for
-from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
-from fablab.members.passwords import hash_password
+from fablab.errors import DomainError
+from fablab.signin.hashing import hash_password
 from fablab.signin.joining import account_to_be
 from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
 from fablab.web import auth
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.links import ask, count_mail, count_try, errors_of
+from fablab.web.pages.forms import Errors, a_day, errors_of, lines, sent
+from fablab.web.pages.links import ask, count_mail, count_try
 from fablab.web.settings import settings
 
 
@@ -25,7 +23,7 @@ def join() -> Response | str:
     _open()
     if auth.actor_or_none() is not None:
         return redirect(url_for("pages.home"))
-    return _page(MultiDict({"email": request.args.get("email", "")[:254]}), {})
+    return _page(lines("email"), {})
 
 
 @blueprint.post("/join")
@@ -33,28 +31,30 @@ def join() -> Response | str:
 def joining() -> str | tuple[str, int]:
     """The same answer after the same work, whether the address has an account or not."""
     _open()
-    form = request.form
-    email, password = form.get("email", ""), form.get("password", "")
+    errors: Errors = {}
+    form = sent("name", "email", "language", "under_18", "birth_on")
+    email, password = form["email"], request.form.get("password", "")
+    birth_on = a_day(form["birth_on"], "birth_on", errors)
+    if errors:
+        return _page(form, errors), 422
     try:
         # Judging a password costs more than counting: whoever sends form after form is stopped before it.
         count_try()
         pending = account_to_be(
-            form.get("name", ""),
+            form["name"],
             email,
             password,
-            form.get("language", ""),
+            form["language"],
             utc_now(),
-            under_18=bool(form.get("under_18")),
-            birth_on=_day(form.get("birth_on", "")),
+            under_18=bool(form["under_18"]),
+            birth_on=birth_on,
         )
         count_mail(email)
         # Between two transactions: it takes a tenth of a second.
         ask("join", email, pending={**pending, "password_hash": hash_password(password)})
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
         return _page(form, errors_of(error)), 422
-    return render_template("mail_sent.html", email=email.strip(), what="join")
+    return render_template("mail_sent.html", email=email, what="join")
 
 
 def _open() -> None:
@@ -62,12 +62,5 @@ def _open() -> None:
         abort(404)
 
 
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _page(form: MultiDict[str, str], errors: dict[str, list[str]]) -> str:
+def _page(form: dict[str, str], errors: Errors) -> str:
     return render_template("join.html", form=form, errors=errors, shortest=PASSWORD_MIN, longest=PASSWORD_MAX)

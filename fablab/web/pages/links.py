@@ -9,14 +9,15 @@ from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
-from fablab.members.passwords import matches
 from fablab.organisations.queries import invitations_for
 from fablab.signin import limits, links, service
+from fablab.signin.hashing import matches
 from fablab.signin.joining import join
 from fablab.signin.rules import address_key, mail_key
 from fablab.web import auth
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
+from fablab.web.pages.forms import Errors, errors_of, sent
 
 
 @blueprint.get("/forgotten")
@@ -29,16 +30,14 @@ def forgotten() -> str:
 @auth.public
 def forgotten_told() -> str | tuple[str, int]:
     """The same answer after the same work, whoever has this address: the clock looks that up later."""
-    email = request.form.get("email", "")
+    email = sent("email")["email"]
     try:
         service.check_email(email)
         count_mail(email)
         ask("reset", email)
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
         return render_template("forgotten.html", email=email[:254], errors=errors_of(error)), 422
-    return render_template("mail_sent.html", email=email.strip(), what="reset")
+    return render_template("mail_sent.html", email=email, what="reset")
 
 
 @blueprint.get("/reset/<link>")
@@ -109,14 +108,6 @@ def ask(purpose: str, email: str, **more: Any) -> None:
         service.ask_for_link(session, purpose, email, utc_now(), **more)
 
 
-def errors_of(error: DomainError) -> dict[str, list[str]]:
-    """Refusals as a form shows them, by field."""
-    errors: dict[str, list[str]] = {}
-    for refusal in error.refusals:
-        errors.setdefault(refusal.field, []).append(refusal.message)
-    return errors or {"form": [error.message]}
-
-
 def _joined(link: str, found: links.Taken) -> Response | tuple[str, int]:
     """The account begins: its owner is in."""
     keys = [address_key(request.remote_addr)]
@@ -134,7 +125,7 @@ def _joined(link: str, found: links.Taken) -> Response | tuple[str, int]:
     return redirect(url_for("pages.my_organisations" if invited else "pages.home"), 303)
 
 
-def _reset_page(link: str, errors: dict[str, list[str]], status: int = 200) -> tuple[str, int]:
+def _reset_page(link: str, errors: Errors, status: int = 200) -> tuple[str, int]:
     try:
         with writing() as session:
             found = links.look(session, link, ("reset",), utc_now())
@@ -143,7 +134,7 @@ def _reset_page(link: str, errors: dict[str, list[str]], status: int = 200) -> t
     return render_template("reset.html", found=found, link=link, errors=errors), status
 
 
-def _confirm_page(link: str, errors: dict[str, list[str]], status: int = 200) -> tuple[str, int]:
+def _confirm_page(link: str, errors: Errors, status: int = 200) -> tuple[str, int]:
     try:
         with writing() as session:
             found = links.look(session, link, links.CONFIRMING, utc_now())

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from fablab.certifications.rules import may_certify_member, may_see_certifications
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import DomainError, not_found
 from fablab.members.directory import Details, consents_of, member_details
 from fablab.members.profile import change_profile
 from fablab.members.rules import (
@@ -25,10 +25,11 @@ from fablab.members.rules import (
 from fablab.organisations.queries import memberships
 from fablab.signin import authenticator, second_factor
 from fablab.web.database import writing
+from fablab.web.pages import forms
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.links import errors_of
-from fablab.web.pages.members import a_day, staff_only
+from fablab.web.pages.forms import Errors, a_day, errors_of, sent
+from fablab.web.pages.members import staff_only
 from fablab.web.pages.my_certifications import held_by
 from fablab.web.pages.role_choice import givable, roles_held
 
@@ -43,16 +44,17 @@ def member(member_id: int) -> str:
 def member_changed(member_id: int) -> Response | tuple[str, int]:
     """Keep name, language and birth date."""
     _, actor = reading()
-    typed = {name: request.form.get(name, "") for name in ("name", "language", "birth_on")}
+    errors: Errors = {}
+    typed = sent("name", "language", "birth_on")
+    changes: dict[str, Any] = {"name": typed["name"], "language": typed["language"]}
+    if "birth_on" in request.form:
+        changes["birth_on"] = a_day(typed["birth_on"], "birth_on", errors)
+    if errors:
+        return member_page(member_id, typed, errors), 422
     try:
         with writing() as session:
-            changes: dict[str, Any] = {"name": typed["name"].strip(), "language": typed["language"]}
-            if "birth_on" in request.form:
-                changes["birth_on"] = a_day(typed["birth_on"], "birth_on")
             change_profile(session, actor, member_id, changes, utc_now())
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
         return member_page(member_id, typed, errors_of(error)), 422
     flash("The profile is saved.", "good")
     return back(member_id)
@@ -69,28 +71,15 @@ def seen(session: Session, actor: Actor, member_id: int) -> Details:
 
 def told(error: DomainError, member_id: int) -> Response:
     """Back to the member's page with what a rule said; any other no is a page of its own."""
-    if error.code is not Code.REFUSED:
-        raise error
-    flash(error.message, "error")
-    return back(member_id)
+    return forms.told(error, url_for("pages.member", member_id=member_id))
 
 
-def ask(
-    found: Details, *, title: str, text: str, button: str, action: str, fields: dict[str, str] | None = None
-) -> str:
-    """The question before a serious act, as a page or as a sheet over one."""
-    return render_template(
-        "member_sure.html",
-        member=found,
-        title=title,
-        text=text,
-        button=button,
-        action=action,
-        fields=fields or {},
-    )
+def ask(found: Details, **question: Any) -> str:
+    """The question before a serious act; ``question`` is what sure.html takes."""
+    return render_template("sure.html", back=url_for("pages.member", member_id=found.id), **question)
 
 
-def member_page(member_id: int, typed: dict[str, str], errors: dict[str, list[str]]) -> str:
+def member_page(member_id: int, typed: dict[str, str], errors: Errors) -> str:
     session, actor = reading()
     found = seen(session, actor, member_id)
     details = may_see_member_details(actor)

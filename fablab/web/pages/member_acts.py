@@ -6,7 +6,7 @@ from flask import flash, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import DomainError, not_allowed, not_found
 from fablab.members.rules import may_deactivate
 from fablab.signin import second_factor
 from fablab.signin.accounts import deactivate, reactivate
@@ -22,7 +22,7 @@ def deactivation(member_id: int) -> str:
     session, actor = reading()
     found = seen(session, actor, member_id)
     if not may_deactivate(actor, member_id):
-        raise DomainError(Code.NOT_ALLOWED, "Administrators shut and open accounts, but not their own.")
+        raise not_allowed("Administrators shut and open accounts, but not their own.")
     return ask(
         found,
         title=f"Shut the account of {found.name}?",

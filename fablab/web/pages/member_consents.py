@@ -6,16 +6,15 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import DomainError, not_allowed, not_found
 from fablab.members.consent import current_words, record_consent, withdraw_consent
 from fablab.members.directory import Details, consents_of
 from fablab.members.rules import Actor, is_minor, may_record_consent, may_see_member_details
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.links import errors_of
+from fablab.web.pages.forms import Errors, a_day, errors_of, lines, sent
 from fablab.web.pages.member import ask, seen, told
-from fablab.web.pages.members import a_day
 
 LANGUAGE_NAMES = {"fr": "Français", "ar": "العربية", "en": "English"}
 
@@ -29,29 +28,24 @@ def new_consent(member_id: int) -> str:
 @blueprint.post("/staff/members/<id:member_id>/consents")
 def consent_recorded(member_id: int) -> Response | tuple[str, int]:
     _, actor = reading()
-    typed = {
-        name: request.form.get(name, "").replace("\0", "")
-        for name in ("guardian_name", "guardian_email", "words", "given_on", "language")
-    }
+    errors: Errors = {}
+    typed = lines("guardian_name", "guardian_email", "given_on", "language") | sent("words")
+    given_on = a_day(typed["given_on"], "given_on", errors, needed=True)
+    if given_on is None:
+        return _page(member_id, typed, errors), 422
     try:
-        given_on = a_day(typed["given_on"], "given_on")
-        if given_on is None:
-            text = "Please give the day of the signature."
-            raise DomainError(Code.REFUSED, text, [Refusal("invalid", "given_on", text)])
         with writing() as session:
             record_consent(
                 session,
                 actor,
                 member_id,
                 typed["guardian_name"],
-                typed["guardian_email"].strip() or None,
+                typed["guardian_email"] or None,
                 typed["words"],
                 given_on,
                 utc_now(),
             )
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
         return _page(member_id, typed, errors_of(error)), 422
     flash("The consent is on record. They can book now.", "good")
     return redirect(url_for("pages.member", member_id=member_id), 303)
@@ -92,7 +86,7 @@ def _for_recording(actor: Actor, member_id: int) -> Details:
     if not may_see_member_details(actor):
         raise not_found("member")
     if not may_record_consent(actor, member_id):
-        raise DomainError(Code.NOT_ALLOWED, "Consent to your own account is recorded by somebody else.")
+        raise not_allowed("Consent to your own account is recorded by somebody else.")
     return found
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError, not_allowed
 from fablab.machines.queries import labs
 from fablab.members.roles import grant_role, remove_role
 from fablab.members.rules import may_remove_role
@@ -40,7 +40,7 @@ def role_removal(member_id: int) -> str:
     chosen = request.args.get("role", "")
     role, lab_id = chosen_role(session, chosen)
     if not may_remove_role(actor, role, lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "This role is not yours to take away.")
+        raise not_allowed("This role is not yours to take away.")
     name = ROLE_WORDS[role] + (f" of {_lab_name(session, lab_id)}" if lab_id else "")
     return ask(
         found,
@@ -48,7 +48,7 @@ def role_removal(member_id: int) -> str:
         text=f"{name}: what only this role allows ends at once. Bookings and certifications stay.",
         button="Yes, take it away",
         action=url_for("pages.role_removed", member_id=member_id),
-        fields={"role": chosen},
+        fields=[("role", chosen)],
     )
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
-
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import DomainError, not_allowed, not_found
 from fablab.machines.queries import labs
 from fablab.members.directory import find_members
 from fablab.members.rules import Actor, may_add_members, may_look_up_members
@@ -17,14 +14,13 @@ from fablab.signin.accounts import open_account
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.links import errors_of
+from fablab.web.pages.forms import Errors, a_day, errors_of, how_many, line, sent
 from fablab.web.pages.role_choice import roles_in_words
 from fablab.web.settings import base_url
 
 SHOWN = 20
 SHOWN_MOST = 200
 TYPED_MOST = 200
-_FIELDS = ("name", "email", "language", "birth_on", "under_18")
 
 
 @blueprint.get("/staff/members")
@@ -32,8 +28,8 @@ def members() -> str:
     """Members by name, or those whose words begin as was typed (?q=); ?shown= is how many are shown."""
     session, actor = reading()
     staff_only(actor)
-    typed = request.args.get("q", "").replace("\0", " ")[:TYPED_MOST]
-    shown = min(max(request.args.get("shown", SHOWN, type=int), SHOWN), SHOWN_MOST)
+    typed = line("q", TYPED_MOST)
+    shown = how_many("shown", SHOWN, SHOWN_MOST)
     found = find_members(session, typed, limit=shown + 1)
     names = {lab.id: lab.names["en"] for lab in labs(session)}
     return render_template(
@@ -59,9 +55,11 @@ def member_added() -> Response | tuple[str, int]:
     """Make the account, and send the mail by which its owner chooses a password."""
     _, actor = reading()
     adding_only(actor)
-    typed = {
-        name: request.form.get(name, "") for name in ("name", "email", "language", "birth_on", "under_18")
-    }
+    errors: Errors = {}
+    typed = sent("name", "email", "language", "birth_on", "under_18")
+    birth_on = a_day(typed["birth_on"], "birth_on", errors)
+    if errors:
+        return _form_page(typed, errors), 422
     try:
         with writing() as session:
             made = open_account(
@@ -70,16 +68,14 @@ def member_added() -> Response | tuple[str, int]:
                 typed["email"],
                 typed["name"],
                 typed["language"],
-                a_day(typed["birth_on"], "birth_on"),
+                birth_on,
                 utc_now(),
                 under_18=bool(typed["under_18"]),
                 base_url=base_url(),
             )
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
         return _form_page(typed, errors_of(error)), 422
-    flash(f"{typed['name'].strip()} has an account now, and a mail to choose a password.", "good")
+    flash(f"{typed['name']} has an account now, and a mail to choose a password.", "good")
     return redirect(url_for("pages.member", member_id=made), 303)
 
 
@@ -92,19 +88,8 @@ def staff_only(actor: Actor) -> None:
 def adding_only(actor: Actor) -> None:
     staff_only(actor)
     if not may_add_members(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Managers and administrators add members.")
+        raise not_allowed("Managers and administrators add members.")
 
 
-def a_day(typed: str, name: str) -> date | None:
-    """The day a date field holds, None when it is empty. Raises REFUSED at the field for anything else."""
-    if not typed.strip():
-        return None
-    try:
-        return date.fromisoformat(typed.strip())
-    except ValueError:
-        text = "Please give a day, for instance 2012-01-31."
-        raise DomainError(Code.REFUSED, text, [Refusal("invalid", name, text)]) from None
-
-
-def _form_page(typed: dict[str, str], errors: dict[str, Any]) -> str:
+def _form_page(typed: dict[str, str], errors: Errors) -> str:
     return render_template("member_new.html", typed=typed, errors=errors, today=utc_now().date())

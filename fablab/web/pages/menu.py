@@ -37,11 +37,9 @@ _ORGANISATION = (
     "set_organisation_quota",
 )
 _FACTORS = (
-    *("authenticator", "authenticator_confirmed", "authenticator_removal", "authenticator_removed"),
+    *("authenticator", "authenticator_confirmed"),
     *("recovery_codes", "recovery_codes_renewed"),
-    *("passkeys", "passkey_added", "passkey_removal", "passkey_removed"),
-    *("provider_removal", "provider_removed"),
-    *("sure", "sure_given"),
+    *("passkeys", "passkey_added"),
 )
 ACCOUNT = (
     Place("account", "user-circle", "Profile", also=("account_changed", "address_asked")),

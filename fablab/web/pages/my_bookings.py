@@ -19,12 +19,14 @@ from fablab.bookings.rules_people import (
 )
 from fablab.bookings.service import cancel_booking
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import DomainError, not_allowed, not_found
 from fablab.machines import queries as machines
 from fablab.members.rules import Actor
 from fablab.web.database import writing
+from fablab.web.pages import words
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import how_many, line, told
 from fablab.web.pages.really import really_done, really_done_by
 from fablab.web.pages.tiles import tiles
 from fablab.web.settings import settings
@@ -46,7 +48,7 @@ def my_bookings() -> str:
     now = utc_now()
     upcoming = bookings.bookings_of(session, actor.member_id, attended=True, since=now)
     coming = [each for each in upcoming if each.state in LIVE_STATES]
-    wanted = min(max(request.args.get("past", PAST_SHOWN, type=int), PAST_SHOWN), PAST_MOST)
+    wanted = how_many("past", PAST_SHOWN, PAST_MOST)
     begun = {each.id for each in coming if each.starts_at < now}
     past = bookings.bookings_of(
         session, actor.member_id, attended=True, until=now, newest_first=True, limit=wanted + len(begun) + 1
@@ -103,9 +105,20 @@ def cancellation(booking_id: int) -> str:
     session, actor = reading()
     found = _find(session, actor, booking_id)
     if not _may_cancel(actor, found):
-        raise DomainError(Code.NOT_ALLOWED, "This booking is over, or not yours to cancel.")
+        raise not_allowed("This booking is over, or not yours to cancel.")
+    mine = found.member_id == actor.member_id
     return render_template(
-        "cancellation.html", now=utc_now(), booking=found, mine=found.member_id == actor.member_id
+        "sure.html",
+        title=f"Cancel {'your' if mine else f'{found.member_name}’s'} booking?",
+        thing=found.machine_name,
+        when=words.span(found.starts_at, found.ends_at, found.zone, utc_now()),
+        quiet="The time is given back at once, and somebody else may take it.",
+        reason=None if mine else "they will read it",
+        action=url_for("pages.cancel", booking_id=booking_id),
+        button="Yes, cancel it",
+        picture="calendar-x",
+        back=url_for("pages.booking", booking_id=booking_id),
+        keep="Keep it",
     )
 
 
@@ -113,15 +126,12 @@ def cancellation(booking_id: int) -> str:
 def cancel(booking_id: int) -> Response:
     """Give the time back, and say so."""
     _, actor = reading()
-    reason = "".join(letter for letter in request.form.get("reason", "") if letter.isprintable())
+    reason = line("reason", REASON_MAX)[:REASON_MAX]
     try:
         with writing() as session:
-            found = cancel_booking(session, actor, booking_id, utc_now(), reason.strip()[:REASON_MAX])
+            found = cancel_booking(session, actor, booking_id, utc_now(), reason)
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        flash(error.message, "error")
-        return redirect(url_for("pages.booking", booking_id=booking_id), 303)
+        return told(error, url_for("pages.booking", booking_id=booking_id))
     flash(
         f"Your booking of {found.machine_name} is cancelled. Thank you, somebody else can use that time now.",
         "good",

@@ -16,6 +16,7 @@ from fablab.web.database import writing
 from fablab.web.own_data import archive
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import Errors, errors_of, told
 from fablab.web.settings import base_url, settings
 
 # What is kept, in the order in which people ask; the settings say for how long.
@@ -49,10 +50,7 @@ def my_data_archive() -> Response:
     try:
         return archive(auth.current_actor())
     except DomainError as error:
-        if error.code is not Code.TOO_MANY:
-            raise
-        flash(error.message, "error")
-        return redirect(url_for("pages.my_data"), 303)
+        return told(error, url_for("pages.my_data"), also=(Code.TOO_MANY,))
 
 
 @blueprint.get("/account/data/erasure")
@@ -74,10 +72,7 @@ def my_erasure_done() -> Response | tuple[str, int]:
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             return _erasure({"password": [error.message]}), 429
-        if error.code is not Code.REFUSED:
-            raise
-        wrong = [each.message for each in error.refusals if each.field == "password"]
-        return _erasure({"password": wrong} if wrong else {}), 422
+        return _erasure(errors_of(error)), 422
     auth.sign_out()
     flash(
         "Your account and everything personal in it is erased. Thank you for making things with us.", "good"
@@ -93,7 +88,7 @@ def kept(retention: Retention) -> list[tuple[str, str]]:
     ]
 
 
-def _erasure(errors: dict[str, list[str]]) -> str:
+def _erasure(errors: Errors) -> str:
     session, actor = reading()
     member = profile(session, actor.member_id)
     assert member is not None, "an actor is a member"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import redirect, render_template, request
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.signin.queries import profile
@@ -10,6 +10,7 @@ from fablab.web import auth, proof
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
+from fablab.web.pages.forms import Errors
 
 
 @blueprint.get("/account/security/sure")
@@ -34,8 +35,23 @@ def _for_templates() -> dict[str, object]:
     return {"sure_lately": proof.lately}
 
 
-def _page(going_to: str, errors: dict[str, list[str]]) -> str:
+def _page(going_to: str, errors: Errors) -> str:
     session, actor = reading()
+    member = profile(session, actor.member_id)
+    assert member is not None, "an actor is a member"
+    none = "You have no password? Sign out, sign in again, and come back within ten minutes."
     return render_template(
-        "sure.html", destination=going_to, errors=errors, member=profile(session, actor.member_id)
+        "sure.html",
+        title="Is it really you?",
+        quiet="We ask before a way into your account changes. You signed in a while ago.",
+        proof="Your password, or a code from your app",
+        hint="" if member.has_password else none,
+        email=member.email,
+        fields=[("next", going_to)],
+        action=url_for("pages.sure_given"),
+        button="Go on",
+        picture="check",
+        harmless=True,
+        back=url_for("pages.security"),
+        errors=errors,
     )
