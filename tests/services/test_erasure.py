@@ -30,7 +30,8 @@ from fablab.utilisation.queries import utilisation
 from fablab.utilisation.service import roll_up
 from tests.fixtures_cast import Cast
 from tests.support.actors import actor_of
-from tests.support.year import DAY, DAYS, EMAIL, MARK, NAME, OTHERS, Year, find, live_a_year
+from tests.support.year import live_a_year
+from tests.support.year_marks import DAY, DAYS, EMAIL, MARK, NAME, OTHERS, Year, find
 
 BASE = "http://localhost"
 

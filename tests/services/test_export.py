@@ -23,7 +23,8 @@ from fablab.members.models import Audit, Member
 from fablab.settings import Settings
 from fablab.signin.rules import is_recent
 from tests.fixtures_cast import Cast
-from tests.support.year import EMAIL, FILE, MARK, NAME, OTHERS, Year, live_a_year, marked
+from tests.support.year import live_a_year
+from tests.support.year_marks import EMAIL, FILE, MARK, NAME, OTHERS, Year, marked
 
 
 @pytest.fixture

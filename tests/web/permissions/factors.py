@@ -1,7 +1,7 @@
 """Second factors, passkeys and providers: everybody's own, nobody else's.
 
 The matrix runs at http://127.0.0.1, where passkeys are not to be had, and without providers: what begins
-there is 404. tests/web/test_passkeys.py and test_providers.py run where they are.
+there is 404. tests/client/test_passkeys.py and tests/web/providers run where they are.
 """
 
 from __future__ import annotations
