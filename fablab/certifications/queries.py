@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 from fablab.certifications.models import Certification, CertificationChange
 from fablab.certifications.rules import standing
 from fablab.machines.models import Kind, Lab, Machine
+from fablab.mail.texts import LANGUAGES
 from fablab.members.models import Member
-
-LANGUAGES = ("fr", "ar", "en")
 
 
 @dataclass(frozen=True)

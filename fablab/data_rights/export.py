@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import zipfile
@@ -17,10 +16,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from fablab.csv_out import write_table
 from fablab.data_rights import words
 from fablab.data_rights.catalogue import SHEETS
 from fablab.data_rights.declarations import Personal, Shown
-from fablab.data_rights.rules import csv_safe
 
 # Rows held in memory at a time, with those below them.
 CHUNK = 500
@@ -123,22 +122,9 @@ def _json(value: Any) -> bytes:
 
 def _write_csv(session: Session, whom: Whom, sheet: Personal, entry: IO[bytes]) -> int:
     """One table, with the mark that makes spreadsheets read UTF-8; returns how many rows."""
-    count = 0
+    heading = [each.heading for _, each in columns(sheet)]
     with io.TextIOWrapper(entry, "utf-8-sig", newline="", write_through=False) as out:
-        table = csv.writer(out)
-        table.writerow([each.heading for _, each in columns(sheet)])
-        for row in _rows(session, sheet, whom.arguments()):
-            table.writerow([_cell(value) for value in row.values()])
-            count += 1
-    return count
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return csv_safe(value) if isinstance(value, str) else value
+        return write_table(out, heading, (row.values() for row in _rows(session, sheet, whom.arguments())))
 
 
 def _explanation(whom: Whom, now: datetime, counts: Mapping[str, int]) -> bytes:

@@ -84,14 +84,6 @@ def erased_address(member_id: int) -> str:
     return f"erased-{member_id}@invalid"
 
 
-def csv_safe(text: str) -> str:
-    """The text as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in _FORMULA else text
-
-
-_FORMULA = frozenset("=+-@\t\r\n")
-
-
 def for_days(days: int) -> str:
     """A length of keeping for people: "30 days", "2 years", "for ever"."""
     if days == 0:

@@ -1,4 +1,4 @@
-"""Dates in mails, in the reader's language and the lab's time."""
+"""Dates on what is not a page: in mails and on certificates, in the reader's language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 # Western digits in Arabic, as Morocco writes them.
 _LOCALES = {"fr": "fr_MA", "ar": "ar_MA", "en": "en_GB"}
-_DAY = {"fr": "EEEE d MMMM y", "ar": "EEEE d MMMM y", "en": "EEEE d MMMM y"}
 _WHEN = {
     "fr": "EEEE d MMMM y 'à' HH:mm",
     "ar": "EEEE d MMMM y 'على الساعة' HH:mm",
@@ -23,8 +22,8 @@ def format_when(instant: datetime, zone: str, language: str) -> str:
     return format_datetime(wall, _WHEN[language], locale=_LOCALES[language])
 
 
-def format_day(day: date, language: str) -> str:
-    """A day, for instance "samedi 28 novembre 2026"."""
+def format_day(day: date, language: str, *, weekday: bool = True) -> str:
+    """A day, for instance "samedi 28 novembre 2026"; without ``weekday`` "28 novembre 2026"."""
     from babel.dates import format_date
 
-    return format_date(day, _DAY[language], locale=_LOCALES[language])
+    return format_date(day, "EEEE d MMMM y" if weekday else "d MMMM y", locale=_LOCALES[language])

@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fablab.mail.texts import LANGUAGES
 from fablab.organisations.models import KINDS
 from fablab.settings import ROOT, SettingsError
 
 DEFAULT = ROOT / "config" / "network.toml"
-LANGUAGES = ("fr", "ar", "en")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SECTIONS = ("filiere", "programme", "tariff_category")
 

@@ -8,17 +8,16 @@ from datetime import date
 from pathlib import Path
 
 import segno
-from babel.dates import format_date
 from fpdf import FPDF
 from fpdf.enums import Align
 
 from fablab.certifications.words import LEVEL_NAMES
+from fablab.mail.words import format_day
 
 TEAL, INK, QUIET, LINE, SAND = (15, 118, 110), (22, 32, 30), (85, 99, 122), (227, 230, 227), (224, 164, 88)
 WIDTH, HEIGHT, MARGIN = 297.0, 210.0, 24.0
 # The width the QR code takes, with the room beside it.
 CODE = 44.0
-LOCALES = {"fr": "fr_MA", "ar": "ar_MA", "en": "en_GB"}
 # What is drawn with which font; the first one that has a letter writes it. Tifinagh has no bold of its own.
 FACES = {
     "latin": ("latin-400", "latin-700"),
@@ -96,8 +95,8 @@ def certificate_pdf(certificate: Certificate, fonts: dict[str, Path]) -> bytes:
     ends = certificate.expires_on
     facts = [
         (words["lab"], certificate.lab),
-        (words["granted"], _day(certificate.granted_on, language)),
-        (words["until"], words["always"] if ends is None else _day(ends, language)),
+        (words["granted"], format_day(certificate.granted_on, language, weekday=False)),
+        (words["until"], words["always"] if ends is None else format_day(ends, language, weekday=False)),
     ]
     _facts(sheet, facts, turned=language == "ar")
     _code(sheet, certificate.address, words["check"], turned=language == "ar")
@@ -139,10 +138,6 @@ def _family(letter: str) -> str:
     if 0x0600 <= number < 0x0900 or 0xFB50 <= number < 0xFE00 or 0xFE70 <= number < 0xFF00:
         return "arabic"
     return "tifinagh" if 0x2D30 <= number < 0x2D80 else "latinext"
-
-
-def _day(on: date, language: str) -> str:
-    return format_date(on, "d MMMM y", locale=LOCALES[language])
 
 
 def _frame(sheet: FPDF) -> None:

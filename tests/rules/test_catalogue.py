@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fablab.organisations.catalogue import LANGUAGES, catalogue
+from fablab.mail.texts import LANGUAGES
+from fablab.organisations.catalogue import catalogue
 from fablab.organisations.models import KINDS
 from fablab.organisations.rules import slug_of
 from fablab.settings import ROOT, SettingsError

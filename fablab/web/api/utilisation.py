@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from flask import Response, request
 from marshmallow import ValidationError, fields, validate
 
 from fablab.clock import utc_now
+from fablab.csv_out import write_table
 from fablab.errors import Code, DomainError, not_found
 from fablab.machines.queries import labs
 from fablab.members.rules import Actor, may_read_utilisation_of, may_read_utilisation_somewhere
@@ -138,9 +138,8 @@ def _values(row: UtilisationRow, zone: str) -> dict[str, Any]:
 
 def _csv(values: list[dict[str, Any]]) -> Response:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(_out.fields))
-    writer.writeheader()
-    writer.writerows(_out.dump(each) for each in values)
+    rows = (_out.dump(each) for each in values)
+    write_table(text, list(_out.fields), ([row.get(name) for name in _out.fields] for row in rows))
     answer = Response(text.getvalue(), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = "attachment; filename=utilisation.csv"
     return answer

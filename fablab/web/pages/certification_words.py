@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from fablab.web.pages.words import Word
 
 STANDINGS = {
@@ -41,11 +39,6 @@ ENROLMENTS = {
     "attended": Word("Attended", "circle-check", "good"),
     "absent": Word("Absent", "user-x"),
 }
-
-
-def written(on: date) -> str:
-    """A day in full: "22 November 2026"."""
-    return f"{on.day} {on:%B %Y}"
 
 
 def places_left(free: int, waiting: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,6 +11,7 @@ from flask import Response, render_template, request
 from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
+from fablab.csv_out import write_table
 from fablab.errors import Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import LabView
@@ -98,11 +98,9 @@ def utilisation_csv() -> Response:
     choice = _choice(session, actor)
     rows = count(session, choice.since, choice.until, choice.by, "total", choice.lab_ids)
     text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["from", "to", choice.by, *COLUMNS])
-    for row in rows:
-        values = ["" if (value := getattr(row, name)) is None else value for name in COLUMNS]
-        table.writerow([choice.first, choice.last, row.key, *values])
+    heading = ["from", "to", choice.by, *COLUMNS]
+    values = ([choice.first, choice.last, row.key, *(getattr(row, name) for name in COLUMNS)] for row in rows)
+    write_table(text, heading, values)
     name = f"utilisation-{choice.lab.slug if choice.lab else 'network'}-{choice.first}-{choice.last}.csv"
     answer = Response(text.getvalue(), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -121,6 +121,11 @@ def day(on: date, today: date) -> str:
     return f"{on:%a} {on.day} {on:%b}" + (f" {on.year}" if on.year != today.year else "")
 
 
+def written(on: date) -> str:
+    """A day in full: "22 November 2026"."""
+    return f"{on.day} {on:%B %Y}"
+
+
 def days(since: datetime, until: datetime, zone: str) -> str:
     """The local days of [since, until): "8 – 14 Jun", "29 Jun – 5 Jul"; a whole month is its name, "June"."""
     first, last = local(since, zone).date(), local(until, zone).date() - timedelta(days=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from fablab.mail.texts import LANGUAGES
 from fablab.web.schemas.base import Instant, Strict, Text
 
 
@@ -22,7 +23,7 @@ class MeOut(Strict):
 
 class MeIn(Strict):
     name = Text(120, 1)
-    language = fields.String(validate=validate.OneOf(("fr", "ar", "en")))
+    language = fields.String(validate=validate.OneOf(LANGUAGES))
 
 
 class SignInSessionOut(Strict):
