@@ -29,10 +29,10 @@ def _quick_hashes() -> Iterator[None]:
     """
     from argon2 import PasswordHasher
 
-    from fablab.members import passwords
+    from fablab.signin import hashing
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(hashing, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
 
 

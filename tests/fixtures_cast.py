@@ -19,9 +19,9 @@ from fablab.bookings.rules import Policy
 from fablab.db import connect, transaction
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.members.models import Member, Role
-from fablab.members.passwords import hash_password
 from fablab.members.rules import Actor
 from fablab.settings import Database, Settings, load_settings
+from fablab.signin.hashing import hash_password
 from fablab.signin.tokens import add_token
 from tests.support.actors import actor_of
 

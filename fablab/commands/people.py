@@ -149,14 +149,14 @@ def token() -> None:
 @click.option("--scope", type=click.Choice(["read", "write"]), default="write", show_default=True)
 def add_token(email: str, name: str, days: int, scope: str) -> None:
     """Print a new access token of a member. It is shown this once only."""
-    from fablab.members import service
     from fablab.members.queries import member_by_email
+    from fablab.signin import tokens
 
     with transaction() as session:
         found = member_by_email(session, email)
         if found is None or not found.active:
             raise not_found("member")
-        view, plain = service.add_token(session, found.id, name, scope, utc_now(), days=days)
+        view, plain = tokens.add_token(session, found.id, name, scope, utc_now(), days=days)
     click.echo(plain)
     click.echo(f"valid until {view.expires_at:%Y-%m-%d}, scope {scope}; keep it now", err=True)
 

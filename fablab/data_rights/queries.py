@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, and_, cast, exists, func, select
+from sqlalchemy import String, and_, cast, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from fablab.bookings.models import Booking
@@ -16,6 +16,7 @@ from fablab.certifications.models import Enrolment, Training
 from fablab.data_rights.rules import Standing
 from fablab.machines.models import Machine
 from fablab.members.models import Audit, Member, Role
+from fablab.members.queries import by_email
 from fablab.organisations.models import Membership, Organisation
 from fablab.signin.models import MailLink
 from fablab.telemetry.models import MachineStatus
@@ -52,7 +53,7 @@ def addresses(session: Session, who: Person) -> tuple[str, ...]:
     One that was only asked for may be anybody's.
     """
     taken = exists().where(
-        func.lower(Member.email) == func.lower(MailLink.email),
+        by_email(MailLink.email),
         Member.id != who.id,
         Member.erased_at.is_(None),
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
+from fablab.members.addresses import email_trouble
 from fablab.members.models import GuardianConsent, Member
 from fablab.members.rules import (
     Actor,
@@ -67,13 +68,13 @@ def record_consent(
         refusals.append(Refusal("invalid", "given_on", "That is before the birth date."))
     if not guardian_name.strip() or len(guardian_name) > 120:
         refusals.append(Refusal("invalid", "guardian_name", "The guardian's name is needed."))
-    if guardian_email is not None and ("@" not in guardian_email or len(guardian_email) > 254):
+    if guardian_email is not None and email_trouble(guardian_email):
         refusals.append(Refusal("invalid", "guardian_email", "That is not an e-mail address."))
     if _plain(words) not in current_words().values():
         text = "The words have changed meanwhile. Show the guardian the current ones."
         refusals.append(Refusal("words_changed", "words", text))
     if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     row = GuardianConsent(
         member_id=member_id,
         guardian_name=guardian_name.strip(),
@@ -131,7 +132,7 @@ def _birth_date(session: Session, actor: Actor, member_id: int) -> date | None:
     if row is None or not may_see_member_details(actor):
         raise not_found("member")
     if not may_record_consent(actor, member_id):
-        raise DomainError(Code.NOT_ALLOWED, "Consent to your own account is recorded by somebody else.")
+        raise not_allowed("Consent to your own account is recorded by somebody else.")
     found: date | None = row.birth_on
     return found
 

@@ -1,4 +1,4 @@
-"""Members, their roles and access tokens, guardians' consents, and the audit."""
+"""Members, their roles, guardians' consents, and the audit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
-    LargeBinary,
     String,
     event,
     text,
@@ -84,23 +83,6 @@ class Role(Base):
     lab_id: Mapped[int | None] = mapped_column(ForeignKey("lab.id"))
 
     member: Mapped[Member] = relationship(back_populates="roles")
-
-
-class Token(Base):
-    """A personal access token; only its SHA-256 is kept."""
-
-    __tablename__ = "token"
-    __table_args__ = (CheckConstraint("scope IN ('read', 'write')", name="scope"),)
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(String(80))
-    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    scope: Mapped[str] = mapped_column(String(10))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
-    last_used_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
 
 
 class GuardianConsent(Base):

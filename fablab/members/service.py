@@ -1,21 +1,18 @@
-"""Verbs about members: accounts, roles, tokens."""
+"""Adding members."""
 
 from __future__ import annotations
 
-import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, refused
 from fablab.members import audit
-from fablab.members.models import Member, Role, Token
-from fablab.members.queries import TokenView, token_digest
+from fablab.members.addresses import TAKEN, email_trouble
+from fablab.members.models import Member, Role
+from fablab.members.queries import by_email
 from fablab.members.roles import role_refusals
-from fablab.members.rules import Actor
-
-TOKEN_PREFIX = "fab_"  # noqa: S105  (not a secret: it lets scanners recognise a leaked token)
 
 
 def add_member(
@@ -37,16 +34,14 @@ def add_member(
     """
     refusals = role_refusals(role, lab_id)
     email = email.strip()
-    if "@" not in email or len(email) > 254:
+    if email_trouble(email):
         refusals.append(Refusal("invalid", "email", f"{email[:60]!r} is not an e-mail address."))
-    elif session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())) is not None:
-        refusals.append(
-            Refusal("address_taken", "email", "Somebody has an account with this address already.")
-        )
+    elif session.scalar(select(Member.id).where(by_email(email))) is not None:
+        refusals.append(TAKEN)
     if not name.strip() or len(name) > 120:
         refusals.append(Refusal("invalid", "name", "A name of 1 to 120 characters is needed."))
     if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     member = Member(email=email, name=name.strip(), created_at=now, roles=[Role(role=role, lab_id=lab_id)])
     session.add(member)
     session.flush()
@@ -62,52 +57,3 @@ def add_member(
         address=address,
     )
     return member.id
-
-
-def add_token(
-    session: Session,
-    member_id: int,
-    name: str,
-    scope: str,
-    now: datetime,
-    *,
-    days: int | None = None,
-    actor: Actor | None = None,
-) -> tuple[TokenView, str]:
-    """Make a token; returns it and its secret text, which is kept nowhere and cannot be shown again."""
-    if scope not in ("read", "write"):
-        text = f"The scope is read or write, not {scope[:20]!r}."
-        raise DomainError(Code.REFUSED, text, [Refusal("invalid", "scope", text)])
-    plain = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = Token(
-        member_id=member_id,
-        name=name,
-        digest=token_digest(plain),
-        scope=scope,
-        created_at=now,
-        expires_at=None if days is None else now + timedelta(days=days),
-    )
-    session.add(token)
-    session.flush()
-    audit.record(
-        session, actor, "token.add", f"token {token.id}", now, f"scope {scope}", on_member_id=member_id
-    )
-    return TokenView(token.id, name, scope, now, token.expires_at, None), plain
-
-
-def revoke_token(session: Session, actor: Actor, token_id: int, now: datetime) -> None:
-    """End one of the actor's own tokens. Somebody else's does not exist for them."""
-    ended = session.scalar(
-        update(Token)
-        .where(Token.id == token_id, Token.member_id == actor.member_id, Token.revoked_at.is_(None))
-        .values(revoked_at=now)
-        .returning(Token.id)
-    )
-    if ended is None:
-        raise not_found("token")
-    audit.record(session, actor, "token.revoke", f"token {token_id}", now, on_member_id=actor.member_id)
-
-
-def note_token_use(session: Session, token_id: int, now: datetime) -> None:
-    """Remember when a token was last seen."""
-    session.execute(update(Token).where(Token.id == token_id).values(last_used_at=now))

@@ -9,21 +9,22 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.mail.service import Recipient, queue
+from fablab.members.addresses import email_trouble
 from fablab.members.models import Member
-from fablab.members.queries import member_by_email
+from fablab.members.queries import by_email, member_by_email
 from fablab.members.rules import Actor
 from fablab.organisations.models import Invitation, Membership, Organisation
 from fablab.organisations.queries import InvitationView, invitation_views
 from fablab.organisations.rules import AGAIN_AFTER, INVITATION_LASTS, INVITATIONS_A_DAY, may_invite, may_join
 from fablab.organisations.service import locked, record
 from fablab.signin import limits
-from fablab.signin.rules import email_trouble, mail_key
+from fablab.signin.rules import invitation_key, same_email
 
 PATH = "/invitations"
 
@@ -48,11 +49,10 @@ def invite(
     email = email.strip()
     if refusals := _refusals(session, actor, organisation, email, now):
         raise refused(*refusals)
-    limits.attempt(session, [mail_key(email)], now)
-    same = func.lower(Invitation.email) == email.lower()
+    limits.attempt(session, [invitation_key(email)], now)
     session.execute(
         update(Invitation)
-        .where(Invitation.organisation_id == organisation.id, same, *_OPEN)
+        .where(Invitation.organisation_id == organisation.id, _sent_to(email), *_OPEN)
         .values(withdrawn_at=now)
     )
     plain = secrets.token_urlsafe(32)
@@ -77,7 +77,16 @@ def invite(
     )
     _send(session, organisation, actor, email, f"{base_url}{PATH}/{plain}", now)
     return InvitationView(
-        made.id, organisation.id, slug, organisation.name, email, owner, actor.name, now, made.expires_at
+        made.id,
+        organisation.id,
+        slug,
+        organisation.name,
+        email,
+        owner,
+        actor.member_id,
+        actor.name,
+        now,
+        made.expires_at,
     )
 
 
@@ -163,7 +172,7 @@ def obstacles(session: Session, actor: Actor, found: InvitationView) -> list[Ref
     email, verified_at = session.execute(
         select(Member.email, Member.email_verified_at).where(Member.id == actor.member_id)
     ).one()
-    if email.lower() != found.email.lower():
+    if same_email(email) != same_email(found.email):
         text = "This invitation was sent to another address. Sign in with the account that has it."
         return [Refusal("other_address", "email", text)]
     if verified_at is None:
@@ -178,15 +187,16 @@ def obstacles(session: Session, actor: Actor, found: InvitationView) -> list[Ref
 def _own(session: Session, actor: Actor, invitation_id: int, now: datetime) -> InvitationView:
     row = session.execute(
         invitation_views(now)
-        .join(
-            Member,
-            (func.lower(Member.email) == func.lower(Invitation.email)) & (Member.id == actor.member_id),
-        )
+        .join(Member, by_email(Invitation.email) & (Member.id == actor.member_id))
         .where(Invitation.id == invitation_id, Member.email_verified_at.is_not(None))
     ).one_or_none()
     if row is None:
         raise not_found("invitation")
     return InvitationView(*row)
+
+
+def _sent_to(email: str) -> ColumnElement[bool]:
+    return func.lower(Invitation.email) == func.lower(email)
 
 
 def _refusals(
@@ -197,14 +207,14 @@ def _refusals(
     belongs = session.scalar(
         select(Membership.member_id)
         .join(Member, Member.id == Membership.member_id)
-        .where(Membership.organisation_id == organisation.id, func.lower(Member.email) == email.lower())
+        .where(Membership.organisation_id == organisation.id, by_email(email))
     )
     if belongs is not None:
         return [Refusal("already_member", "email", "They belong to the organisation already.")]
     waits = session.scalar(
         select(func.count()).where(
             Invitation.organisation_id == organisation.id,
-            func.lower(Invitation.email) == email.lower(),
+            _sent_to(email),
             Invitation.created_at > now - AGAIN_AFTER,
             *_OPEN,
         )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from fablab.machines.models import Kind, Lab
 from fablab.members.models import Member
+from fablab.members.queries import by_email
 from fablab.organisations.models import Invitation, Membership, Organisation, Project, Quota
 from fablab.organisations.rules import OUTSIDE, Standing
 
@@ -62,6 +63,7 @@ class InvitationView:
     organisation_name: str
     email: str
     owner: bool
+    invited_by_id: int
     invited_by: str
     created_at: datetime
     expires_at: datetime
@@ -208,7 +210,7 @@ def invitations_for(
     """Open invitations to the address a member has shown to be theirs, oldest first; ``after`` is an id."""
     query = (
         invitation_views(now)
-        .join(Member, (func.lower(Member.email) == func.lower(Invitation.email)) & (Member.id == member_id))
+        .join(Member, by_email(Invitation.email) & (Member.id == member_id))
         .where(Member.email_verified_at.is_not(None))
     )
     if after is not None:
@@ -287,6 +289,7 @@ def invitation_views(now: datetime) -> Select[*tuple[Any, ...]]:
             Organisation.name,
             Invitation.email,
             Invitation.owner,
+            Invitation.invited_by_id,
             _inviter.name,
             Invitation.created_at,
             Invitation.expires_at,

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from fablab.members.consent import current_words
 from fablab.members.models import GuardianConsent, Member, Role
-from fablab.members.passwords import hash_password
 from fablab.sample.people import CAST, LOGINS, MAKERS, MINORS, PASSWORD
+from fablab.signin.hashing import hash_password
 
 
 def add_people(

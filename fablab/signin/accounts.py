@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.mail.service import Recipient, queue
 from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
-from fablab.members.models import Member, Role, Token
+from fablab.members.addresses import TAKEN, email_trouble
+from fablab.members.models import Member, Role
 from fablab.members.profile import name_refusal
+from fablab.members.queries import member_by_email
 from fablab.members.roles import keep_an_admin
 from fablab.members.rules import (
     Actor,
@@ -24,7 +26,7 @@ from fablab.members.rules import (
     may_look_up_members,
 )
 from fablab.signin import links, sessions
-from fablab.signin.rules import email_trouble
+from fablab.signin.models import Token
 
 
 def open_account(
@@ -46,7 +48,7 @@ def open_account(
     if not may_look_up_members(actor):
         raise not_found("page")
     if not may_add_members(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Managers and administrators add members.")
+        raise not_allowed("Managers and administrators add members.")
     email, name = email.strip(), name.strip()
     refusals = [
         Refusal("invalid", field, text)
@@ -58,10 +60,10 @@ def open_account(
         )
         if text
     ]
-    if not refusals and _taken(session, email):
-        refusals = [_TAKEN]
+    if not refusals and member_by_email(session, email) is not None:
+        refusals = [TAKEN]
     if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     member = Member(
         email=email,
         name=name,
@@ -76,7 +78,7 @@ def open_account(
             session.flush()
     except IntegrityError as error:
         # Somebody was faster between our look and our writing.
-        raise DomainError(Code.REFUSED, _TAKEN.message, [_TAKEN]) from error
+        raise refused(TAKEN) from error
     audit.record(
         session,
         actor,
@@ -107,8 +109,7 @@ def deactivate(session: Session, actor: Actor | None, member_id: int, now: datet
         update(Member).where(Member.id == member_id, Member.active).values(active=False).returning(Member.id)
     )
     if shut is None:
-        text = "This account is shut already."
-        raise DomainError(Code.REFUSED, text, [Refusal("not_active", "active", text)])
+        raise refused(Refusal("not_active", "active", "This account is shut already."))
     sessions.end_all(session, member_id, now, actor=actor)
     links.void(session, member_id)
     session.execute(
@@ -127,16 +128,8 @@ def reactivate(session: Session, actor: Actor | None, member_id: int, now: datet
         .returning(Member.id)
     )
     if opened is None:
-        text = "This account is open."
-        raise DomainError(Code.REFUSED, text, [Refusal("active", "active", text)])
+        raise refused(Refusal("active", "active", "This account is open."))
     audit.record(session, actor, "member.reactivate", f"member {member_id}", now, on_member_id=member_id)
-
-
-_TAKEN = Refusal("address_taken", "email", "Somebody has an account with this address already.")
-
-
-def _taken(session: Session, email: str) -> bool:
-    return session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())) is not None
 
 
 def _check(session: Session, actor: Actor | None, member_id: int) -> None:
@@ -144,4 +137,4 @@ def _check(session: Session, actor: Actor | None, member_id: int) -> None:
     if (actor is not None and not may_look_up_members(actor)) or session.scalar(there) is None:
         raise not_found("member")
     if actor is not None and not may_deactivate(actor, member_id):
-        raise DomainError(Code.NOT_ALLOWED, "Administrators shut and open accounts, but not their own.")
+        raise not_allowed("Administrators shut and open accounts, but not their own.")

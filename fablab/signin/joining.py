@@ -10,17 +10,17 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, refused
 from fablab.mail.service import Recipient, queue
 from fablab.mail.texts import LANGUAGES
 from fablab.members import audit
+from fablab.members.addresses import email_trouble
 from fablab.members.models import Member, Role
 from fablab.members.profile import name_refusal
 from fablab.members.rules import birth_date_refusal
 from fablab.signin import links
 from fablab.signin.models import MailLink
 from fablab.signin.passwords import password_refusals
-from fablab.signin.rules import email_trouble
 from fablab.signin.service import address_taken
 
 
@@ -47,7 +47,7 @@ def account_to_be(
     refusals = [Refusal("invalid", field, text) for field, text in troubles.items() if text]
     refusals += password_refusals(password, [name, email])
     if refusals:
-        raise DomainError(Code.REFUSED, refusals[0].message, refusals)
+        raise refused(*refusals)
     return {
         "name": name.strip(),
         "language": language,

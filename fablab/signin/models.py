@@ -1,4 +1,4 @@
-"""Sessions, links sent by mail, second factors, providers' identities, and the memory of wrong guesses."""
+"""Sessions, tokens, links sent by mail, second factors, providers' identities, and wrong guesses."""
 
 from __future__ import annotations
 
@@ -38,6 +38,23 @@ class SignInSession(Base):
     idle_s: Mapped[int]
     address: Mapped[str] = mapped_column(String(45), default="")
     browser: Mapped[str] = mapped_column(String(200), default="")
+
+
+class Token(Base):
+    """A personal access token; only its SHA-256 is kept."""
+
+    __tablename__ = "token"
+    __table_args__ = (CheckConstraint("scope IN ('read', 'write')", name="scope"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(80))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    scope: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class MailLink(Base):

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from fablab.errors import Refusal, not_found, refused
 from fablab.members import audit
 from fablab.members.models import Member
-from fablab.members.passwords import aside, hash_password, matches, outdated
 from fablab.members.rules import Actor
 from fablab.signin import links, sessions
+from fablab.signin.hashing import aside, hash_password, matches, outdated
 from fablab.signin.queries import Credentials
 
 PASSWORD_MIN = 10

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import Refusal, not_found, refused
 from fablab.members import audit
+from fablab.members.addresses import normal_email
 from fablab.members.models import Member
+from fablab.members.queries import by_email
 from fablab.members.rules import Actor
 from fablab.members.service import add_member
 from fablab.signin.models import ProviderIdentity
@@ -56,8 +57,9 @@ def read_claims(provider: str, said: Mapping[str, Any]) -> Claims:
     """
     subject = said.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
-        raise _refused("unreadable_answer", "The answer does not say who you are.")
-    email = _address(said.get("email")) if said.get("email_verified") is True else None
+        raise refused(Refusal("unreadable_answer", "provider", "The answer does not say who you are."))
+    said_email = said.get("email") if said.get("email_verified") is True else None
+    email = normal_email(said_email) if isinstance(said_email, str) else None
     name = said.get("name")
     name = name if isinstance(name, str) else ""
     name = " ".join("".join(each if each.isprintable() else " " for each in name).split())
@@ -114,7 +116,9 @@ def link(session: Session, actor: Actor, claims: Claims, now: datetime) -> None:
             # Somebody was quicker by a moment; whoever it was is the owner now.
             owner = _owner(session, claims)
     if owner is not None and owner != actor.member_id:
-        raise _refused("linked_elsewhere", "That account opens somebody else’s account here.")
+        raise refused(
+            Refusal("linked_elsewhere", "provider", "That account opens somebody else’s account here.")
+        )
 
 
 def unlink(
@@ -148,21 +152,21 @@ def _member_for(
         return known
     if claims.email is None:
         text = "They have not verified your e-mail address. Verify it there and come again, or sign in here."
-        raise _refused("email_unverified", text)
-    member = _open_account(session, func.lower(Member.email) == claims.email.lower())
+        raise refused(Refusal("email_unverified", "provider", text))
+    member = _open_account(session, by_email(claims.email))
     if member is not None:
         if member.email_verified_at is None:
             text = (
                 "There is an account with your address, but nobody has confirmed the address here yet. "
                 "Sign in with its password, confirm the address, then link the two."
             )
-            raise _refused("email_unconfirmed_here", text)
+            raise refused(Refusal("email_unconfirmed_here", "provider", text))
         _link(session, None, member.id, claims, now, address)
         tell(session, member.id, now)
         return member.id
     if not registration:
         text = "You have no account here yet, and new ones are made by the labs. Ask at your lab."
-        raise _refused("no_account", text)
+        raise refused(Refusal("no_account", "provider", text))
     member_id = add_member(session, claims.email, claims.name, "maker", now, joins=True, address=address)
     session.execute(update(Member).where(Member.id == member_id).values(email_verified_at=now))
     _link(session, None, member_id, claims, now, address)
@@ -180,7 +184,7 @@ def _owner(session: Session, claims: Claims) -> int | None:
 def _open_account(session: Session, condition: Any) -> Member | None:
     member = session.scalar(select(Member).where(condition))
     if member is not None and (not member.active or member.erased_at is not None):
-        raise _refused("closed_account", "Your account here is closed. Ask at your lab.")
+        raise refused(Refusal("closed_account", "provider", "Your account here is closed. Ask at your lab."))
     return member
 
 
@@ -214,17 +218,3 @@ def _link(
         on_member_id=member_id,
         address=address,
     )
-
-
-def _address(email: object) -> str | None:
-    """An address as mail can reach it, or None. Whether its domain takes mail is not asked."""
-    if not isinstance(email, str):
-        return None
-    try:
-        return validate_email(email, check_deliverability=False).normalized
-    except EmailNotValidError:
-        return None
-
-
-def _refused(code: str, text: str) -> DomainError:
-    return DomainError(Code.REFUSED, text, [Refusal(code, "provider", text)])

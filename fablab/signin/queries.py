@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from fablab.members.models import Member
-from fablab.members.queries import actor_from, with_roles
+from fablab.members.queries import actor_from, by_email, with_roles
 from fablab.members.rules import Actor
-from fablab.signin.models import SignInSession
-from fablab.signin.rules import digest, same_email
+from fablab.signin.models import SignInSession, Token
+from fablab.signin.rules import digest
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,27 @@ class SessionView:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class TokenView:
+    """A personal access token without its secret."""
+
+    id: int
+    name: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Who holds a valid token, and when it was last seen in use."""
+
+    actor: Actor
+    token_id: int
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -125,12 +146,33 @@ def sessions_of(session: Session, member_id: int, now: datetime) -> list[Session
     return [SessionView(*row) for row in rows]
 
 
+def find_token(session: Session, plain: str, now: datetime) -> Bearer | None:
+    """Who holds this token, if it is neither revoked nor expired. One statement."""
+    rows = session.execute(_BY_TOKEN, {"digest": digest(plain), "now": now}).mappings().all()
+    actor = actor_from(rows, read_only=bool(rows) and rows[0]["scope"] == "read")
+    return None if actor is None else Bearer(actor, rows[0]["token_id"], rows[0]["last_used_at"])
+
+
+def tokens_of(session: Session, member_id: int, now: datetime) -> list[TokenView]:
+    """The member's tokens that still work, newest first."""
+    rows = session.execute(
+        select(Token.id, Token.name, Token.scope, Token.created_at, Token.expires_at, Token.last_used_at)
+        .where(
+            and_(
+                Token.member_id == member_id,
+                Token.revoked_at.is_(None),
+                or_(Token.expires_at.is_(None), Token.expires_at > now),
+            )
+        )
+        .order_by(Token.id.desc())
+    )
+    return [TokenView(*row) for row in rows]
+
+
 def credentials(session: Session, email: str) -> Credentials | None:
     """What the password of the account with this address is checked against; also of inactive ones."""
     row = session.execute(
-        select(Member.id, Member.password_hash, Member.active).where(
-            func.lower(Member.email) == same_email(email)
-        )
+        select(Member.id, Member.password_hash, Member.active).where(by_email(email))
     ).one_or_none()
     return None if row is None else Credentials(*row)
 
@@ -139,3 +181,16 @@ def _lasts(now: datetime) -> ColumnElement[bool]:
     found = SignInSession
     idle = found.seen_at + func.make_interval(0, 0, 0, 0, 0, 0, found.idle_s)
     return and_(found.expires_at > now, idle > now)
+
+
+# Built once: every request of a program begins with it.
+_BY_TOKEN = (
+    with_roles(Token.id.label("token_id"), Token.scope, Token.last_used_at)
+    .join(Token, Token.member_id == Member.id)
+    .where(
+        Token.digest == bindparam("digest"),
+        Token.revoked_at.is_(None),
+        or_(Token.expires_at.is_(None), Token.expires_at > bindparam("now")),
+        Member.active,
+    )
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,6 +60,7 @@ LIMITS = {
     "address": Limit(free=50, first_s=1, longest_s=900, forget_s=6 * 3600),
     "token": Limit(free=20, first_s=1, longest_s=900, forget_s=3600),
     "mail": Limit(free=3, first_s=300, longest_s=6 * 3600, forget_s=DAY_S),
+    "invitation": Limit(free=3, first_s=300, longest_s=6 * 3600, forget_s=DAY_S),
     "mails-from": Limit(free=20, first_s=60, longest_s=3600, forget_s=6 * 3600),
 }
 LONGEST_DOUBLING = 30
@@ -90,29 +90,18 @@ def address_key(address: str | None, kind: str = "address") -> str:
 
 
 def mail_key(email: str) -> str:
-    """Mails that strangers can make us send to one address."""
+    """Links that strangers can make us mail to one address."""
     return f"mail:{same_email(email)}"
+
+
+def invitation_key(email: str) -> str:
+    """Invitations to one address. Counted apart: they must not keep anybody from a new password."""
+    return f"invitation:{same_email(email)}"
 
 
 def same_email(email: str) -> str:
     """The address as one account is looked up by it: without blanks around it, in lower case."""
     return email.strip().lower()
-
-
-_EMAIL = re.compile(
-    r"[^\s@\"<>(),:;\[\]\\\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,64}@([^\s@.<>\"]+\.)+[^\s@.<>\"]{2,}"
-)
-EMAIL_MAX = 254
-
-
-def email_trouble(email: str) -> str | None:
-    """Why this is no e-mail address; None when it may be one. Whether it is, only a mail to it tells."""
-    text = email.strip()
-    if not text:
-        return "Please give your e-mail address."
-    if len(text) > EMAIL_MAX or not text.isprintable() or not _EMAIL.fullmatch(text):
-        return "That does not look like an e-mail address."
-    return None
 
 
 def place(address: str | None) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import DomainError, Refusal, not_found, refused
 from fablab.mail.service import Recipient, queue
 from fablab.members import audit
+from fablab.members.addresses import email_trouble
 from fablab.members.models import Member
+from fablab.members.queries import by_email
 from fablab.members.rules import Actor
 from fablab.members.search import sought
 from fablab.signin import limits, links, passwords
 from fablab.signin.models import LinkRequest
-from fablab.signin.rules import account_key, email_trouble, same_email
+from fablab.signin.rules import account_key, same_email
 
 # Requests answered in one go; the next go is some seconds later.
 AT_A_TIME = 100
@@ -49,7 +51,7 @@ def ask_for_link(
 def check_email(email: str) -> None:
     """Raise REFUSED, with the reason at the field ``email``, for what is no address."""
     if trouble := email_trouble(email):
-        raise DomainError(Code.REFUSED, trouble, [Refusal("invalid", "email", trouble)])
+        raise refused(Refusal("invalid", "email", trouble))
 
 
 def answer_requests(session: Session, base_url: str, now: datetime) -> int:
@@ -119,7 +121,7 @@ def confirm_address(session: Session, link: str, now: datetime, *, address: str 
         if same_email(taken.email) == same_email(member.email):
             session.execute(update(Member).where(Member.id == member.id).values(email_verified_at=now))
         return
-    if _member(session, func.lower(Member.email) == same_email(taken.email)) not in (None, member):
+    if _member(session, by_email(taken.email)) not in (None, member):
         raise address_taken()
     # Before the address changes: what was asked for by the old one is found by it.
     links.void(session, member.id)
@@ -135,13 +137,13 @@ def confirm_address(session: Session, link: str, now: datetime, *, address: str 
 
 def address_taken() -> DomainError:
     text = "This address has an account. Sign in with it, or choose another address."
-    return DomainError(Code.REFUSED, text, [Refusal("address_taken", "email", text)])
+    return refused(Refusal("address_taken", "email", text))
 
 
 def _answer_joining(
     session: Session, email: str, pending: dict[str, Any], base_url: str, now: datetime
 ) -> None:
-    member = _member(session, func.lower(Member.email) == same_email(email))
+    member = _member(session, by_email(email))
     if member is not None:
         queue(session, "account_exists", _recipient(member), {"link": f"{base_url}/forgotten"}, now)
         return
@@ -151,7 +153,7 @@ def _answer_joining(
 
 
 def _answer_forgetful(session: Session, email: str, base_url: str, now: datetime) -> None:
-    member = _member(session, func.lower(Member.email) == same_email(email))
+    member = _member(session, by_email(email))
     if member is None or not member.active:
         return
     link = links.make(session, member.id, "reset", member.email, now)
@@ -164,7 +166,7 @@ def _answer_member(
     member = _member(session, Member.id == member_id)
     if member is None or not member.active:
         return
-    other = _member(session, func.lower(Member.email) == same_email(email), Member.id != member_id)
+    other = _member(session, by_email(email), Member.id != member_id)
     if other is not None:
         queue(session, "account_exists", _recipient(other), {"link": f"{base_url}/forgotten"}, now)
         return

@@ -18,13 +18,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
-from fablab.members.queries import Bearer, find_token, member_by_id
+from fablab.members.queries import member_by_id
 from fablab.members.rules import Actor
-from fablab.members.service import note_token_use
 from fablab.signin import limits, second_factor, sessions
 from fablab.signin.passkeys import passkeys_of
-from fablab.signin.queries import Present, present
+from fablab.signin.queries import Bearer, Present, find_token, present
 from fablab.signin.rules import Lengths, address_key
+from fablab.signin.tokens import note_token_use
 from fablab.web import half_way, known_browser
 from fablab.web.database import db, writing
 from fablab.web.settings import settings

@@ -26,8 +26,8 @@ from fablab.bookings.service import create_booking
 from fablab.clock import utc_now
 from fablab.db import connect, transaction
 from fablab.embedded.postgres import EmbeddedPostgres
-from fablab.members.service import add_token
 from fablab.settings import load_settings
+from fablab.signin.tokens import add_token
 from tests.fixtures_cast import SECRET, Cast, build_cast
 from tests.support.clients import HttpClient, at_once
 from tests.support.database import migrate, plain

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ONE_PLACE = {
     "amqtt": {"fablab/embedded/broker.py"},
     "apscheduler": {"fablab/scheduler.py"},
-    "argon2": {"fablab/members/passwords.py"},
+    "argon2": {"fablab/signin/hashing.py"},
     "flask_sqlalchemy": {"fablab/web/database.py"},
     "octorest": {"firmware_bridge/drivers/octoprint.py"},
     "paho": {"fablab/mqtt/client.py", "firmware_bridge/publisher.py"},

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SHOW = "from fablab.members.passwords import hash_password; print(hash_password('a long enough word'))"
+SHOW = "from fablab.signin.hashing import hash_password; print(hash_password('a long enough word'))"
 
 
 def test_a_password_is_hashed_with_argon2id_64_mib_and_three_passes() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fablab.members.addresses import email_trouble
 from fablab.signin.rules import (
     LIMITS,
     Lengths,
@@ -13,7 +14,8 @@ from fablab.signin.rules import (
     account_key,
     address_key,
     browser_name,
-    email_trouble,
+    invitation_key,
+    mail_key,
     place,
     wait_s,
 )
@@ -63,6 +65,8 @@ def test_a_household_has_one_count(one: str, other: str, same: bool) -> None:
 def test_keys_are_of_their_kind() -> None:
     assert account_key(" Amina@Example.org ") == account_key("amina@example.org")
     assert address_key("192.0.2.7", "token") != address_key("192.0.2.7")
+    assert invitation_key("Amina@Example.org ") == invitation_key("amina@example.org")
+    assert invitation_key("amina@example.org") != mail_key("amina@example.org")
     assert place(None) == place("nonsense") == "unknown"
 
 
@@ -120,6 +124,10 @@ def test_addresses(email: str) -> None:
         "a\ud800@example.org",
         "x" * 250 + "@example.org",
         "<a@example.org>",
+        "a..b@example.org",
+        '"a b"@example.org',
+        "a@[192.0.2.7]",
+        f"{'x' * 65}@example.org",
     ],
 )
 def test_no_addresses(email: str) -> None:

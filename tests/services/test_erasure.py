@@ -19,7 +19,8 @@ from fablab.data_rights.declarations import Change, Delete, Nothing
 from fablab.data_rights.service import erase
 from fablab.errors import Code, DomainError
 from fablab.mail.models import Mail
-from fablab.members.models import Audit, Member, Role, Token
+from fablab.members.models import Audit, Member, Role
+from fablab.signin.models import Token
 from fablab.members.queries import member_by_email
 from fablab.organisations.models import Membership, Organisation, Project
 from fablab.settings import Settings

@@ -18,6 +18,8 @@ from fablab.organisations import invitations, service
 from fablab.organisations.catalogue import catalogue
 from fablab.organisations.models import Invitation, Membership
 from fablab.organisations.queries import invitations_for, memberships, open_invitations
+from fablab.signin import limits
+from fablab.signin.rules import invitation_key, mail_key
 from tests.fixtures_cast import Cast
 from tests.support.clients import at_once
 
@@ -206,6 +208,10 @@ def test_many_clubs_together_do_not_flood_one_address(session: Session, cast: Ca
             said.append(error.code)
     assert said == [Code.TOO_MANY] * 3
     assert session.scalar(select(func.count()).select_from(Mail)) == 3
+    # The victim, who forgot a password, still gets a link.
+    limits.attempt(session, [mail_key("victim@example.org")], NOW)
+    with pytest.raises(DomainError):
+        limits.attempt(session, [invitation_key("Victim@example.org")], NOW)
 
 
 def test_an_operator_joins_nothing_and_owns_nothing(session: Session, cast: Cast, club: str) -> None:

@@ -13,9 +13,9 @@ from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.errors import Code, DomainError
 from fablab.members.models import Audit, Member, Role
-from fablab.members.queries import find_token
 from fablab.members.roles import grant_role, remove_role
-from fablab.members.service import add_token
+from fablab.signin.queries import find_token
+from fablab.signin.tokens import add_token
 from fablab.signin.accounts import deactivate, reactivate
 from fablab.signin.models import SignInSession
 from fablab.signin.rules import Lengths

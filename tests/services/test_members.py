@@ -10,15 +10,13 @@ from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
-from fablab.members.models import Audit, Member, Token
-from fablab.members.queries import find_token, member_by_email, tokens_of
-from fablab.members.service import (
-    add_member,
-    add_token,
-    revoke_token,
-)
+from fablab.members.models import Audit, Member
+from fablab.members.queries import member_by_email
+from fablab.members.service import add_member
+from fablab.signin.models import Token
 from fablab.signin.passwords import right, set_password
-from fablab.signin.queries import credentials
+from fablab.signin.queries import credentials, find_token, tokens_of
+from fablab.signin.tokens import add_token, revoke_token
 from tests.fixtures_cast import PASSWORD, Cast
 from tests.support.actors import actor_of
 

@@ -16,9 +16,10 @@ from fablab.bookings.models import Booking, BookingChange, Participant
 from fablab.clock import utc_now
 from fablab.data_rights import retention, tasks
 from fablab.mail.models import Mail
-from fablab.members.models import Audit, GuardianConsent, Member, Token
+from fablab.members.models import Audit, GuardianConsent, Member
 from fablab.organisations.models import Invitation, Organisation
 from fablab.settings import Retention, Settings
+from fablab.signin.models import Token
 from fablab.telemetry.models import DeadLetter, StatusChange
 from fablab.telemetry.partitions import drop_partitions, make_partitions
 from fablab.usage.models import Job

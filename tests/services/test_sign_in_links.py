@@ -15,8 +15,8 @@ from fablab.db import transaction
 from fablab.errors import Code, DomainError
 from fablab.mail.models import Mail
 from fablab.members.models import Member
-from fablab.members.passwords import hash_password, matches
 from fablab.signin import accounts, joining, links, service, sessions
+from fablab.signin.hashing import hash_password, matches
 from fablab.signin.models import LinkRequest, MailLink
 from fablab.signin.rules import Lengths
 from fablab.signin.tasks import forget_what_is_over

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from fablab.clock import utc_now
 from fablab.machines.models import Opening
 from fablab.members.models import GuardianConsent, Member, Role
-from fablab.members.passwords import hash_password
 from fablab.members.rules import Actor
 from fablab.organisations.models import Membership, Organisation, Project, Quota
+from fablab.signin.hashing import hash_password
 from tests.fixtures_cast import PASSWORD, Cast
 from tests.support.actors import actor_of
 

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from fablab.app import create_app
 from fablab.clock import utc_now
 from fablab.db import transaction
-from fablab.members import passwords
+from fablab.signin import hashing
 from fablab.members.models import Member
 from fablab.settings import Settings, SettingsError, load_settings
 from fablab.signin.service import answer_requests
@@ -39,14 +39,14 @@ def work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         done.append(sql)
 
     for name in ("_verify", "hash_password"):
-        inner = getattr(passwords, name)
+        inner = getattr(hashing, name)
 
         def counted(*given: Any, inner: Any = inner) -> Any:
             done.append("hash")
             return inner(*given)
 
-        monkeypatch.setattr(passwords, name, counted)
-    monkeypatch.setattr("fablab.web.pages.join.hash_password", passwords.hash_password)
+        monkeypatch.setattr(hashing, name, counted)
+    monkeypatch.setattr("fablab.web.pages.join.hash_password", hashing.hash_password)
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", statement)

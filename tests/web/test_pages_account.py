@@ -13,7 +13,7 @@ from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.mail.models import Mail
 from fablab.members.models import Member
-from fablab.members.passwords import matches
+from fablab.signin.hashing import matches
 from fablab.organisations.catalogue import catalogue
 from fablab.organisations.invitations import invite
 from fablab.organisations.service import found

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
 from fablab.mail.models import Mail
-from fablab.members.models import Audit, Token
-from fablab.members.passwords import hash_password
+from fablab.members.models import Audit
 from fablab.signin import authenticator, links, second_factor
+from fablab.signin.hashing import hash_password
 from fablab.signin.joining import account_to_be
-from fablab.signin.models import Authenticator, Passkey, ProviderIdentity, SignInSession
+from fablab.signin.models import Authenticator, Passkey, ProviderIdentity, SignInSession, Token
 from fablab.signin.rules import LIMITS
 from tests.fixtures_cast import PASSWORD, SECRET, Apis, Cast
 from tests.support.pages import Reader, Visit, words

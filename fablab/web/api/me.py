@@ -9,12 +9,10 @@ from flask import Response
 from fablab.clock import utc_now
 from fablab.machines.queries import labs
 from fablab.members.profile import change_profile
-from fablab.members.queries import tokens_of
 from fablab.members.rules import Actor
-from fablab.members.service import revoke_token
 from fablab.signin import sessions
-from fablab.signin.queries import SessionView, profile, sessions_of
-from fablab.signin.tokens import make_token
+from fablab.signin.queries import SessionView, profile, sessions_of, tokens_of
+from fablab.signin.tokens import make_token, revoke_token
 from fablab.web.api.base import Blueprint, session
 from fablab.web.auth import current_actor, current_session
 from fablab.web.idempotency import writes, writes_secret

@@ -9,12 +9,10 @@ from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
-from fablab.members.queries import tokens_of
-from fablab.members.service import revoke_token
 from fablab.signin import service, sessions
 from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
-from fablab.signin.queries import profile, sessions_of
-from fablab.signin.tokens import make_token
+from fablab.signin.queries import profile, sessions_of, tokens_of
+from fablab.signin.tokens import make_token, revoke_token
 from fablab.web import auth, proof
 from fablab.web.database import writing
 from fablab.web.pages import second_factor

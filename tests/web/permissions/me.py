@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fablab.members.service import add_token
 from fablab.signin import sessions
 from fablab.signin.models import SignInSession
 from fablab.signin.rules import Lengths
+from fablab.signin.tokens import add_token
 from tests.fixtures_cast import PASSWORD
 from tests.web.permissions import Row
 from tests.web.permissions.world import World
