@@ -20,10 +20,10 @@ from fablab.data_rights.service import erase
 from fablab.errors import Code, DomainError
 from fablab.mail.models import Mail
 from fablab.members.models import Audit, Member, Role
-from fablab.signin.models import Token
 from fablab.members.queries import member_by_email
 from fablab.organisations.models import Membership, Organisation, Project
 from fablab.settings import Settings
+from fablab.signin.models import Token
 from fablab.telemetry.models import DeadLetter, MachineStatus
 from fablab.usage.models import Job
 from fablab.utilisation.models import MachineHour

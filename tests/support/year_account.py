@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from fablab.mail.models import Mail
 from fablab.members import audit
-from fablab.members.models import GuardianConsent, Role, Token
+from fablab.members.models import GuardianConsent, Role
 from fablab.members.rules import Actor
 from fablab.organisations.models import Invitation, Membership, Organisation, Project
 from fablab.signin.models import (
@@ -20,6 +20,7 @@ from fablab.signin.models import (
     ProviderIdentity,
     RecoveryCode,
     SignInSession,
+    Token,
 )
 from fablab.telemetry.models import DeadLetter, StatusChange
 from fablab.web.models import Idempotency
