@@ -26,6 +26,7 @@ from fablab.members.models import Member
 from fablab.organisations.models import Organisation, Project
 
 STATES = ("requested", "confirmed", "started", "completed", "cancelled", "missed", "rejected")
+PURPOSE_MAX, REASON_MAX = 200, 500
 
 
 class Booking(Base):
@@ -73,7 +74,7 @@ class Booking(Base):
     local_starts: Mapped[datetime] = mapped_column(DateTime(timezone=False))
     local_ends: Mapped[datetime] = mapped_column(DateTime(timezone=False))
     state: Mapped[str] = mapped_column(String(20))
-    purpose: Mapped[str] = mapped_column(String(200), default="")
+    purpose: Mapped[str] = mapped_column(String(PURPOSE_MAX), default="")
     created_at: Mapped[datetime]
     # In whose name and for what, where it is not just the member's own affair.
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
@@ -116,7 +117,7 @@ class BookingChange(Base):
     member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str] = mapped_column(String(20))
-    reason: Mapped[str] = mapped_column(String(500), default="")
+    reason: Mapped[str] = mapped_column(String(REASON_MAX), default="")
 
 
 class Occupancy(Base):

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fablab.db import Base
 
+TITLE_MAX, NOTES_MAX, REASON_MAX = 120, 2000, 500
+PLACES_MAX = 500
 ONE_THING = "(kind_id IS NULL) <> (machine_id IS NULL)"
 
 
@@ -67,7 +69,7 @@ class CertificationChange(Base):
     change: Mapped[str] = mapped_column(String(10))
     level: Mapped[int] = mapped_column(SmallInteger)
     training_id: Mapped[int | None] = mapped_column(ForeignKey("training.id"))
-    reason: Mapped[str] = mapped_column(String(500), default="")
+    reason: Mapped[str] = mapped_column(String(REASON_MAX), default="")
 
 
 class Training(Base):
@@ -78,7 +80,7 @@ class Training(Base):
         CheckConstraint(ONE_THING, name="one_thing"),
         CheckConstraint("level BETWEEN 1 AND 3", name="level"),
         CheckConstraint("ends_at > starts_at", name="span"),
-        CheckConstraint("places BETWEEN 1 AND 500", name="places"),
+        CheckConstraint(f"places BETWEEN 1 AND {PLACES_MAX}", name="places"),
         Index("ix_training_lab_id_starts_at", "lab_id", "starts_at"),
         Index("ix_training_starts_at", "starts_at"),
     )
@@ -88,8 +90,8 @@ class Training(Base):
     kind_id: Mapped[int | None] = mapped_column(ForeignKey("kind.id"))
     machine_id: Mapped[int | None] = mapped_column(ForeignKey("machine.id"))
     level: Mapped[int] = mapped_column(SmallInteger)
-    title: Mapped[str] = mapped_column(String(120))
-    notes: Mapped[str] = mapped_column(String(2000), default="")
+    title: Mapped[str] = mapped_column(String(TITLE_MAX))
+    notes: Mapped[str] = mapped_column(String(NOTES_MAX), default="")
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     places: Mapped[int]

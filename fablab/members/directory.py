@@ -62,6 +62,7 @@ class ConsentView:
     words: str
     given_on: date
     recorded_at: datetime
+    recorded_by_id: int | None
     recorded_by: str | None
     withdrawn_at: datetime | None
 
@@ -180,6 +181,7 @@ def consents_of(session: Session, member_id: int) -> list[ConsentView]:
             GuardianConsent.words,
             GuardianConsent.given_on,
             GuardianConsent.recorded_at,
+            GuardianConsent.recorded_by_id,
             Member.name,
             GuardianConsent.withdrawn_at,
         )

@@ -20,6 +20,7 @@ from fablab.errors import not_found
 from fablab.machines.queries import LabView, MachineView, lab_by_slug, machine_by_slug
 from fablab.web.auth import SAFE_METHODS
 from fablab.web.database import db
+from fablab.web.schemas.base import ID_MOST
 
 PREFIX = "/api/v1"
 
@@ -67,7 +68,7 @@ class IdConverter(IntegerConverter):
     """A number the database can hold."""
 
     def __init__(self, map: Any) -> None:
-        super().__init__(map, min=1, max=2**63 - 1)
+        super().__init__(map, min=1, max=ID_MOST)
 
 
 def session() -> Session:

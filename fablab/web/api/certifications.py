@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from fablab.certifications import changes
 from fablab.certifications.grants import grant
 from fablab.certifications.queries import (
@@ -113,10 +115,11 @@ def get_certification_history(certification_id: int) -> dict[str, Any]:
 @blueprint.delete("/certifications/<id:certification_id>")
 @writes
 @blueprint.arguments(shape.ReasonIn)
-@blueprint.response(200, shape.CertificationOut)
-def delete_certification(body: dict[str, Any], certification_id: int) -> dict[str, Any]:
+@blueprint.response(204)
+def delete_certification(body: dict[str, Any], certification_id: int) -> Response:
     """Revoke a certification. It stays in the list, with its history."""
-    return _json(changes.revoke(session(), current_actor(), certification_id, utc_now(), body["reason"]))
+    changes.revoke(session(), current_actor(), certification_id, utc_now(), body["reason"])
+    return Response(status=204)
 
 
 @blueprint.post("/certifications/<id:certification_id>/renewal")
@@ -135,17 +138,18 @@ def post_renewal(body: dict[str, Any], certification_id: int) -> dict[str, Any]:
 @blueprint.arguments(shape.ReasonIn)
 @blueprint.response(201, shape.CertificationOut)
 def post_suspension(body: dict[str, Any], certification_id: int) -> dict[str, Any]:
-    """Suspend a certification until it is resumed or renewed."""
+    """Suspend a certification until the suspension is lifted or it is renewed."""
     return _json(changes.suspend(session(), current_actor(), certification_id, utc_now(), body["reason"]))
 
 
-@blueprint.post("/certifications/<id:certification_id>/resumption")
+@blueprint.delete("/certifications/<id:certification_id>/suspension")
 @writes
 @blueprint.arguments(shape.ReasonIn)
-@blueprint.response(201, shape.CertificationOut)
-def post_resumption(body: dict[str, Any], certification_id: int) -> dict[str, Any]:
-    """End a suspension."""
-    return _json(changes.resume(session(), current_actor(), certification_id, utc_now(), body["reason"]))
+@blueprint.response(204)
+def delete_suspension(body: dict[str, Any], certification_id: int) -> Response:
+    """Lift a suspension: the certification is good again."""
+    changes.resume(session(), current_actor(), certification_id, utc_now(), body["reason"])
+    return Response(status=204)
 
 
 def _seen(certification_id: int) -> CertificationView:

@@ -29,16 +29,16 @@ def list_invitations(query: dict[str, Any], organisation: str) -> dict[str, Any]
     found, _ = visible_to_owners(session(), current_actor(), organisation)
     (before,) = query.get("cursor", (None,))
     shown = open_invitations(session(), found.id, utc_now(), before=before, limit=query["limit"] + 1)
-    return page(shown, query["limit"], vars, lambda each: [each.id])
+    return page(shown, query["limit"], shape.invitation_json, lambda each: [each.id])
 
 
 @blueprint.post("/organisations/<slug:organisation>/invitations")
 @writes
 @blueprint.arguments(shape.InvitationIn)
 @blueprint.response(201, shape.InvitationOut)
-def post_invitation(body: dict[str, Any], organisation: str) -> Any:
+def post_invitation(body: dict[str, Any], organisation: str) -> dict[str, Any]:
     """Invite an address by mail. The answer does not tell whether it has an account."""
-    return invitations.invite(
+    made = invitations.invite(
         session(),
         current_actor(),
         organisation,
@@ -47,6 +47,7 @@ def post_invitation(body: dict[str, Any], organisation: str) -> Any:
         base_url=base_url(),
         owner=body["owner"],
     )
+    return shape.invitation_json(made)
 
 
 @blueprint.delete("/organisations/<slug:organisation>/invitations/<id:invitation_id>")
@@ -66,24 +67,25 @@ def list_own(query: dict[str, Any]) -> dict[str, Any]:
     (after,) = query.get("cursor", (None,))
     member_id, limit = current_actor().member_id, query["limit"]
     shown = invitations_for(session(), member_id, utc_now(), after=after, limit=limit + 1)
-    return page(shown, limit, vars, lambda each: [each.id])
+    return page(shown, limit, shape.invitation_json, lambda each: [each.id])
 
 
 @blueprint.post("/me/invitations/<id:invitation_id>/acceptance")
 @writes
 @blueprint.response(201, shape.InvitationOut)
-def post_acceptance(invitation_id: int) -> Any:
+def post_acceptance(invitation_id: int) -> dict[str, Any]:
     """Join the organisation."""
-    return invitations.accept(session(), current_actor(), invitation_id, utc_now())
+    return shape.invitation_json(invitations.accept(session(), current_actor(), invitation_id, utc_now()))
 
 
 @blueprint.post("/invitations/acceptance")
 @writes
 @blueprint.arguments(shape.SecretIn)
 @blueprint.response(201, shape.InvitationOut)
-def post_acceptance_by_secret(body: dict[str, Any]) -> Any:
+def post_acceptance_by_secret(body: dict[str, Any]) -> dict[str, Any]:
     """Join by the secret in a mail's link, with the account that has the address it was sent to."""
-    return invitations.accept_by_secret(session(), current_actor(), body["secret"], utc_now())
+    joined = invitations.accept_by_secret(session(), current_actor(), body["secret"], utc_now())
+    return shape.invitation_json(joined)
 
 
 @blueprint.delete("/me/invitations/<id:invitation_id>")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from fablab.certifications import enrolments
 from fablab.certifications import trainings as verbs
 from fablab.certifications.rules import may_see_enrolments
@@ -109,19 +111,13 @@ def post_enrolment(body: dict[str, Any], training_id: int) -> dict[str, Any]:
 @blueprint.delete("/trainings/<id:training_id>/enrolment")
 @writes
 @blueprint.arguments(shape.EnrolmentQuery, location="query")
-@blueprint.response(200, shape.TrainingOut)
-def delete_enrolment(query: dict[str, Any], training_id: int) -> dict[str, Any]:
+@blueprint.response(204)
+def delete_enrolment(query: dict[str, Any], training_id: int) -> Response:
     """Give the place back, or leave the line; the first who waits moves up."""
-    return _json(
-        enrolments.leave(
-            session(),
-            current_actor(),
-            training_id,
-            utc_now(),
-            base_url(),
-            member_id=query["member"],
-        )
+    enrolments.leave(
+        session(), current_actor(), training_id, utc_now(), base_url(), member_id=query["member"]
     )
+    return Response(status=204)
 
 
 @blueprint.get("/trainings/<id:training_id>/enrolments")

@@ -7,7 +7,18 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from fablab.members.audit import Act
-from fablab.web.schemas.base import Cursor, Id, Instant, PageQuery, Slug, Strict, Text, a_number
+from fablab.web.schemas.base import (
+    Cursor,
+    Id,
+    Instant,
+    PageQuery,
+    PersonOut,
+    Slug,
+    Strict,
+    Text,
+    a_number,
+    person,
+)
 
 
 class AuditQuery(PageQuery):
@@ -23,11 +34,6 @@ class AuditQuery(PageQuery):
     def _in_order(self, data: dict[str, Any], **_: Any) -> None:
         if "since" in data and "until" in data and data["until"] <= data["since"]:
             raise ValidationError({"to": ["Must be after from."]})
-
-
-class PersonOut(Strict):
-    id = fields.Integer()
-    name = fields.String()
 
 
 class ActOut(Strict):
@@ -46,10 +52,6 @@ def act_json(act: Act) -> dict[str, Any]:
     """One line of the audit."""
     return {
         **vars(act),
-        "actor": _person(act.actor_id, act.actor_name),
-        "on": _person(act.on_member_id, act.on_member_name),
+        "actor": person(act.actor_id, act.actor_name),
+        "on": person(act.on_member_id, act.on_member_name),
     }
-
-
-def _person(member_id: int | None, name: str | None) -> dict[str, Any] | None:
-    return None if member_id is None else {"id": member_id, "name": name}

@@ -7,21 +7,22 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 # RFC 3339: a date, a time to the second at least, and an offset.
 _INSTANT = re.compile(r"(\d{4})-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+_DAY = re.compile(r"(\d{4})-\d\d-\d\d", re.ASCII)
 _UNESCAPED = re.compile(r"(?<=[\d]) (?=\d\d:\d\d$)")
 # C0 and C1 controls except tab and line ends, NUL among them; halves of surrogate pairs; noncharacters.
 _UNWELCOME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Claims are kept in 33 bits of epoch seconds, and nobody books a machine for the year 9999.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
-
-
+ID_MOST = 2**63 - 1
+PAGE_MOST = 500
 # A name of 120 letters, each an escape of six or twelve characters in JSON, in base64.
 CURSOR_LONGEST = 2100
 
@@ -58,6 +59,21 @@ class Instant(fields.Field[datetime]):
         return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")
 
 
+class Day(fields.Date):
+    """A day as 2027-01-31 and in no other way of writing, in a year somebody could mean."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        match = _DAY.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValidationError("Must be a day like 2027-01-31.")
+        if not FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
+            raise ValidationError(f"The year must lie between {FIRST_YEAR} and {LAST_YEAR}.")
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValidationError("There is no such day.") from None
+
+
 class Duration(fields.Field[timedelta]):
     """A length of time in ISO 8601 (PT90M), going out only."""
 
@@ -81,6 +97,24 @@ class Text(fields.String):
         return text.strip()
 
 
+class Flag(fields.Boolean):
+    """true or false, and nothing that could be taken for one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise ValidationError("Must be true or false.")
+        return value
+
+
+class Whole(fields.Integer):
+    """A whole number that was written as one: not true, not "3", not 3.0."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise ValidationError("Must be a whole number.")
+        return value
+
+
 class Slug(fields.String):
     """The name of a lab, machine, kind or region in addresses."""
 
@@ -92,10 +126,17 @@ class Slug(fields.String):
 
 
 class Id(fields.Integer):
+    """A positive number as the database counts them, in addresses; in bodies see `WholeId`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(1, ID_MOST), **kwargs)
+
+
+class WholeId(Whole):
     """A positive number as the database counts them."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(1, 2**63 - 1), **kwargs)
+        super().__init__(validate=validate.Range(1, ID_MOST), **kwargs)
 
 
 class Cursor(fields.Field[tuple[Any, ...]]):
@@ -130,7 +171,7 @@ def an_instant(value: Any) -> datetime:
 
 
 def a_number(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
+    if type(value) is not int or not 0 <= value <= ID_MOST:
         raise ValueError
     return value
 
@@ -155,9 +196,21 @@ class PageQuery(Strict):
 
     limit = fields.Integer(
         load_default=100,
-        validate=validate.Range(1, 500),
-        metadata={"description": "Items a page, 1 to 500"},
+        validate=validate.Range(1, PAGE_MOST),
+        metadata={"description": f"Items a page, 1 to {PAGE_MOST}"},
     )
+
+
+class PersonOut(Strict):
+    """Somebody, wherever one is named."""
+
+    id = fields.Integer()
+    name = fields.String()
+
+
+def person(member_id: int | None, name: str | None) -> dict[str, Any] | None:
+    """The values of PersonOut; None where nobody is known."""
+    return None if member_id is None else {"id": member_id, "name": name}
 
 
 def page_of(item: type[Schema], name: str) -> type[Schema]:

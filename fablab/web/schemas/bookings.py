@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,24 +9,27 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest
-from fablab.bookings.models import STATES
+from fablab.bookings.models import PURPOSE_MAX, REASON_MAX, STATES
 from fablab.bookings.queries import BookingView, CalendarRow, ChangeView, ParticipantView
 from fablab.bookings.rules_people import Part, may_see_accounts, may_see_participants, may_see_whose
+from fablab.members.addresses import email_trouble
 from fablab.members.rules import Actor
 from fablab.web.schemas.base import (
     Cursor,
     Id,
     Instant,
     PageQuery,
+    PersonOut,
     Slug,
     Strict,
     Text,
+    Whole,
+    WholeId,
     a_number,
     an_instant,
     page_of,
+    person,
 )
-
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 class ParticipantIn(Strict):
@@ -40,7 +42,7 @@ class ParticipantIn(Strict):
     def _one(self, data: dict[str, Any], **_: Any) -> None:
         if len(data) != 1:
             raise ValidationError("Give an e-mail address or a name.")
-        if "email" in data and not _ADDRESS.fullmatch(data["email"]):
+        if "email" in data and email_trouble(data["email"]):
             raise ValidationError("Must be an e-mail address.", "email")
 
 
@@ -48,7 +50,7 @@ class BookingIn(Strict):
     machine = Slug(required=True)
     starts_at = Instant(required=True)
     ends_at = Instant(required=True)
-    purpose = Text(200, load_default="")
+    purpose = Text(PURPOSE_MAX, load_default="")
     for_member = Text(
         254,
         3,
@@ -59,10 +61,8 @@ class BookingIn(Strict):
         load_default=None,
         metadata={"description": "In whose name; one the member belongs to. It counts on its quotas"},
     )
-    project = fields.Integer(
+    project = WholeId(
         load_default=None,
-        strict=True,
-        validate=validate.Range(1, 2**63 - 1),
         metadata={"description": "Own, or of one of the member's organisations, in whose name it is then"},
     )
     participants = fields.List(
@@ -74,9 +74,8 @@ class BookingIn(Strict):
             "nobody has is kept like a name, and no answer tells which it was"
         },
     )
-    head_count = fields.Integer(
+    head_count = Whole(
         load_default=None,
-        strict=True,
         validate=validate.Range(1, HEADS_MOST),
         metadata={"description": "How many come, the member included; if left out, as many as are listed"},
     )
@@ -90,8 +89,10 @@ def booking_request(body: dict[str, Any]) -> BookingRequest:
 
 class ParticipantOut(Strict):
     name = fields.String(metadata={"description": "As it was written: a name or an address"})
-    member = fields.String(
-        allow_none=True, metadata={"description": "Name of the account behind it; for the lab's staff only"}
+    member = fields.Nested(
+        PersonOut,
+        allow_none=True,
+        metadata={"description": "The account behind it; for the lab's staff"},
     )
 
 
@@ -100,8 +101,8 @@ class BookingOut(Strict):
     machine = fields.String()
     machine_name = fields.String()
     lab = fields.String()
-    member = fields.String(metadata={"description": "Whom it is for"})
-    created_by = fields.String(metadata={"description": "Who made it"})
+    member = fields.Nested(PersonOut, metadata={"description": "Whom it is for"})
+    created_by = fields.Nested(PersonOut, metadata={"description": "Who made it"})
     starts_at = Instant()
     ends_at = Instant()
     state = fields.String(validate=validate.OneOf(STATES))
@@ -128,7 +129,7 @@ class BookingOut(Strict):
 
 
 class CancellationIn(Strict):
-    reason = Text(500, load_default="")
+    reason = Text(REASON_MAX, load_default="")
 
 
 class BookingsQuery(PageQuery):
@@ -167,7 +168,7 @@ class PreviewOut(Strict):
 class ChangeOut(Strict):
     at = Instant()
     made_by = fields.String(metadata={"description": "member, machine or clock"})
-    member = fields.String(allow_none=True)
+    member = fields.Nested(PersonOut, allow_none=True)
     from_state = fields.String(allow_none=True, data_key="from")
     to_state = fields.String(data_key="to")
     reason = fields.String()
@@ -186,7 +187,9 @@ class CalendarOut(Strict):
     ends_at = Instant()
     mine = fields.Boolean()
     booking = fields.Integer(allow_none=True, metadata={"description": "Null when somebody else's"})
-    member = fields.String(allow_none=True, metadata={"description": "For the lab's staff and oneself"})
+    member = fields.Nested(
+        PersonOut, allow_none=True, metadata={"description": "For the lab's staff and oneself"}
+    )
 
 
 CalendarPage = page_of(CalendarOut, "CalendarPage")
@@ -204,8 +207,8 @@ def booking_json(
         "machine": booking.machine_slug,
         "machine_name": booking.machine_name,
         "lab": booking.lab_slug,
-        "member": booking.member_name,
-        "created_by": booking.created_by_name,
+        "member": person(booking.member_id, booking.member_name),
+        "created_by": person(booking.created_by_id, booking.created_by_name),
         "starts_at": booking.starts_at.astimezone(zone),
         "ends_at": booking.ends_at.astimezone(zone),
         "state": booking.state,
@@ -227,7 +230,7 @@ def booking_json(
 def _participant_json(participant: ParticipantView, part: Part) -> dict[str, Any]:
     return {
         "name": participant.written,
-        "member": participant.member_name if may_see_accounts(part) else None,
+        "member": person(participant.member_id, participant.member_name) if may_see_accounts(part) else None,
     }
 
 
@@ -235,7 +238,7 @@ def change_json(change: ChangeView, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "at": change.at.astimezone(zone),
         "made_by": change.made_by,
-        "member": change.member_name,
+        "member": person(change.member_id, change.member_name),
         "from_state": change.from_state,
         "to_state": change.to_state,
         "reason": change.reason,
@@ -254,5 +257,5 @@ def calendar_json(row: CalendarRow, actor: Actor) -> dict[str, Any]:
         "ends_at": row.ends_at.astimezone(zone),
         "mine": row.member_id == actor.member_id,
         "booking": row.booking_id if known else None,
-        "member": row.member_name if known else None,
+        "member": person(row.member_id, row.member_name) if known else None,
     }

@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from fablab.certifications.models import REASON_MAX
 from fablab.certifications.queries import CertificationView, ChangeView
 from fablab.certifications.rules import LEVELS, STANDINGS
 from fablab.web.schemas.base import (
-    FIRST_YEAR,
-    LAST_YEAR,
     Cursor,
+    Day,
     Id,
     Instant,
     PageQuery,
+    PersonOut,
     Slug,
     Strict,
     Text,
+    Whole,
+    WholeId,
     a_number,
     page_of,
+    person,
 )
-
-_DAY = re.compile(r"(\d{4})-\d\d-\d\d", re.ASCII)
-
-
-class Day(fields.Date):
-    """A day as 2027-01-31 and in no other way of writing."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
-        match = _DAY.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise ValidationError("Must be a day like 2027-01-31.")
-        if not FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
-            raise ValidationError(f"The year must lie between {FIRST_YEAR} and {LAST_YEAR}.")
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise ValidationError("There is no such day.") from None
-
-
-class Whole(fields.Integer):
-    """A whole number that was written as one: not true, not "3", not 3.0."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is not int:
-            raise ValidationError("Must be a whole number.")
-        return value
 
 
 def level_field() -> Whole:
@@ -60,8 +37,8 @@ def level_field() -> Whole:
     )
 
 
-def member_field(**more: Any) -> Whole:
-    return Whole(validate=validate.Range(1, 2**63 - 1), metadata={"description": "A member's number"}, **more)
+def member_field(**more: Any) -> WholeId:
+    return WholeId(metadata={"description": "A member's number"}, **more)
 
 
 class OneThing(Strict):
@@ -93,17 +70,16 @@ class CertificationIn(OneThing):
 
 class RenewalIn(Strict):
     expires_on = Day(metadata={"description": "Last day it is good; otherwise as the settings have it"})
-    reason = Text(500, load_default="")
+    reason = Text(REASON_MAX, load_default="")
 
 
 class ReasonIn(Strict):
-    reason = Text(500, load_default="", metadata={"description": "The holder reads it"})
+    reason = Text(REASON_MAX, load_default="", metadata={"description": "The holder reads it"})
 
 
 class CertificationOut(Strict):
     id = fields.Integer()
-    member = fields.String()
-    member_id = fields.Integer()
+    member = fields.Nested(PersonOut)
     kind = fields.String(allow_none=True)
     machine = fields.String(allow_none=True)
     level = fields.Integer()
@@ -122,7 +98,7 @@ class CertificationChangeOut(Strict):
     at = Instant()
     change = fields.String(metadata={"description": "granted, renewed, suspended, resumed or revoked"})
     level = fields.Integer()
-    by = fields.String(allow_none=True, metadata={"description": "Null: the clock"})
+    by = fields.Nested(PersonOut, allow_none=True, metadata={"description": "Null: the clock"})
     training = fields.Integer(allow_none=True)
     reason = fields.String()
 
@@ -140,8 +116,7 @@ def certification_json(held: CertificationView, now: datetime, base_url: str) ->
 
     return {
         "id": held.id,
-        "member": held.member_name,
-        "member_id": held.member_id,
+        "member": person(held.member_id, held.member_name),
         "kind": held.thing.slug if held.thing.kind_id is not None else None,
         "machine": held.thing.slug if held.thing.machine_id is not None else None,
         "level": held.level,
@@ -162,7 +137,7 @@ def certification_change_json(change: ChangeView, zone: str) -> dict[str, Any]:
         "at": change.at.astimezone(ZoneInfo(zone)),
         "change": change.change,
         "level": change.level,
-        "by": change.member_name,
+        "by": person(change.member_id, change.member_name),
         "training": change.training_id,
         "reason": change.reason,
     }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from fablab.mail.texts import LANGUAGES
-from fablab.web.schemas.base import Instant, Strict, Text
+from fablab.web.schemas.base import Instant, Strict, Text, Whole
 
 
 class MeOut(Strict):
@@ -38,19 +36,10 @@ class SignInSessionOut(Strict):
     current = fields.Boolean(metadata={"description": "Whether it is the session that asks"})
 
 
-class Days(fields.Integer):
-    """A whole number that was written as one: not true, not "3", not 3.0."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is not int:
-            raise ValidationError("Must be a whole number.")
-        return value
-
-
 class TokenIn(Strict):
     name = Text(80, 1, required=True)
     scope = fields.String(load_default="read", validate=validate.OneOf(("read", "write")))
-    days = Days(load_default=None, allow_none=True, validate=validate.Range(1, 3660))
+    days = Whole(load_default=None, allow_none=True, validate=validate.Range(1, 3660))
 
 
 class TokenOut(Strict):

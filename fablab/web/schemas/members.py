@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from fablab.mail.texts import LANGUAGES
 from fablab.members.directory import ConsentView, Details, RoleHeld
 from fablab.members.models import ROLES
 from fablab.members.rules import is_minor
-from fablab.web.schemas.base import Cursor, Instant, PageQuery, Slug, Strict, Text, a_number
+from fablab.web.schemas.base import (
+    Cursor,
+    Flag,
+    Instant,
+    PageQuery,
+    PersonOut,
+    Slug,
+    Strict,
+    Text,
+    a_number,
+    person,
+)
 
 LANGUAGE = validate.OneOf(LANGUAGES)
 
@@ -22,15 +33,6 @@ def a_place(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 400 or not value.replace(" ", "x").isalnum():
         raise ValueError
     return value
-
-
-class YesNo(fields.Boolean):
-    """true or false, and nothing that could be taken for one."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Must be true or false.")
-        return value
 
 
 class MembersQuery(PageQuery):
@@ -72,14 +74,14 @@ class MemberIn(Strict):
     name = Text(120, 1, required=True)
     language = fields.String(load_default="fr", validate=LANGUAGE)
     birth_on = fields.Date(load_default=None, allow_none=True)
-    under_18 = YesNo(load_default=False, metadata={"description": "Then the birth date is needed"})
+    under_18 = Flag(load_default=False, metadata={"description": "Then the birth date is needed"})
 
 
 class MemberPatch(Strict):
     name = Text(120, 1)
     language = fields.String(validate=LANGUAGE)
     birth_on = fields.Date(allow_none=True)
-    active = YesNo(metadata={"description": "Admins only: false ends every session and token"})
+    active = Flag(metadata={"description": "Admins only: false ends every session and token"})
 
 
 class RoleIn(Strict):
@@ -109,7 +111,7 @@ class ConsentOut(Strict):
     words = fields.String()
     given_on = fields.Date()
     recorded_at = Instant()
-    recorded_by = fields.String(allow_none=True)
+    recorded_by = fields.Nested(PersonOut, allow_none=True)
     withdrawn_at = Instant(allow_none=True)
 
 
@@ -134,4 +136,4 @@ def details_json(found: Details, consent: bool, today: date) -> dict[str, Any]:
 
 
 def consent_json(found: ConsentView) -> dict[str, Any]:
-    return vars(found)
+    return {**vars(found), "recorded_by": person(found.recorded_by_id, found.recorded_by)}

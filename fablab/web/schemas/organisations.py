@@ -6,26 +6,29 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from fablab.bookings.in_name import OrganisationBooking
 from fablab.bookings.models import STATES
 from fablab.organisations.models import KINDS
-from fablab.organisations.queries import OrganisationView, QuotaView
+from fablab.organisations.queries import InvitationView, OrganisationView, QuotaView
 from fablab.organisations.quotas import LONGEST_S
 from fablab.organisations.rules import NAME_MAX, PERIODS, Standing
 from fablab.usage.consumption import Consumed, Consumption, QuotaUse
 from fablab.web.schemas.base import (
-    FIRST_YEAR,
-    LAST_YEAR,
     Cursor,
+    Day,
+    Flag,
     Instant,
     PageQuery,
+    PersonOut,
     Slug,
     Strict,
     Text,
+    Whole,
     a_number,
     an_instant,
+    person,
 )
 from fablab.web.schemas.places import Names
 
@@ -41,34 +44,6 @@ def a_name(value: Any) -> str:
     if not isinstance(value, str) or len(value) > NAME_MAX or not value.isprintable():
         raise ValueError
     return value
-
-
-class Flag(fields.Boolean):
-    """True or false that was written as one: not 1, not "yes"."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if type(value) is not bool:
-            raise ValidationError("Must be true or false.")
-        return value
-
-
-class Seconds(fields.Integer):
-    """A whole number of seconds that was written as one."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is not int:
-            raise ValidationError("Must be a whole number.")
-        return value
-
-
-class Day(fields.Date):
-    """A date like 2027-01-31 in a year somebody could mean."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
-        day: date = super()._deserialize(value, attr, data, **kwargs)
-        if not FIRST_YEAR <= day.year <= LAST_YEAR:
-            raise ValidationError(f"The year must lie between {FIRST_YEAR} and {LAST_YEAR}.")
-        return day
 
 
 class EntryOut(Strict):
@@ -117,7 +92,7 @@ class OrganisationOut(Strict):
     kind = fields.String(validate=validate.OneOf(KINDS))
     tariff_category = fields.String()
     members = fields.Integer(metadata={"description": "How many belong to it"})
-    member = fields.Boolean(metadata={"description": "Whether you belong to it"})
+    mine = fields.Boolean(metadata={"description": "Whether you belong to it"})
     owner = fields.Boolean(metadata={"description": "Whether you are one of its owners"})
     created_at = Instant()
     closed_at = Instant(allow_none=True)
@@ -145,7 +120,7 @@ class InvitationOut(Strict):
     organisation_name = fields.String()
     email = fields.String()
     owner = fields.Boolean(metadata={"description": "Whether who accepts becomes an owner"})
-    invited_by = fields.String()
+    invited_by = fields.Nested(PersonOut)
     created_at = Instant()
     expires_at = Instant()
 
@@ -159,7 +134,7 @@ class QuotaIn(Strict):
         load_default=None, allow_none=True, metadata={"description": "Kind of machine; null: all together"}
     )
     period = fields.String(required=True, validate=validate.OneOf(PERIODS))
-    limit_s = Seconds(required=True, validate=validate.Range(0, LONGEST_S))
+    limit_s = Whole(required=True, validate=validate.Range(0, LONGEST_S))
 
 
 class QuotaOut(Strict):
@@ -186,8 +161,7 @@ class OrganisationBookingOut(Strict):
     machine = fields.String()
     machine_name = fields.String()
     lab = fields.String()
-    member = fields.String()
-    member_id = fields.Integer()
+    member = fields.Nested(PersonOut)
     belongs = fields.Boolean(metadata={"description": "Whether that member still belongs to it"})
     starts_at = Instant()
     ends_at = Instant()
@@ -221,8 +195,7 @@ class KindConsumedOut(ConsumedOut):
 
 
 class MemberConsumedOut(ConsumedOut):
-    member_id = fields.Integer()
-    member = fields.String()
+    member = fields.Nested(PersonOut)
 
 
 class ConsumptionOut(Strict):
@@ -236,7 +209,11 @@ class ConsumptionOut(Strict):
 
 def organisation_json(found: OrganisationView, place: Standing) -> dict[str, Any]:
     """An organisation, and what the caller is in it."""
-    return {**vars(found), "member": place.member, "owner": place.owner}
+    return {**vars(found), "mine": place.member, "owner": place.owner}
+
+
+def invitation_json(found: InvitationView) -> dict[str, Any]:
+    return {**vars(found), "invited_by": person(found.invited_by_id, found.invited_by)}
 
 
 def quota_json(quota: QuotaView) -> dict[str, Any]:
@@ -259,7 +236,7 @@ def organisation_booking_json(each: OrganisationBooking) -> dict[str, Any]:
         **vars(each),
         "machine": each.machine_slug,
         "lab": each.lab_slug,
-        "member": each.member_name,
+        "member": person(each.member_id, each.member_name),
         "starts_at": each.starts_at.astimezone(zone),
         "ends_at": each.ends_at.astimezone(zone),
     }
@@ -273,7 +250,7 @@ def consumption_json(found: Consumption, first: date, last: date) -> dict[str, A
         "by_month": [{"month": month, **_consumed(each)} for month, each in found.by_month],
         "by_kind": [{"kind": kind, **_consumed(each)} for kind, _, each in found.by_kind],
         "by_member": [
-            {"member_id": id_, "member": name, **_consumed(each)} for id_, name, each in found.by_member
+            {"member": person(id_, name), **_consumed(each)} for id_, name, each in found.by_member
         ],
     }
 

@@ -8,7 +8,17 @@ from marshmallow import fields
 
 from fablab.organisations.queries import ProjectView
 from fablab.organisations.rules import NAME_MAX
-from fablab.web.schemas.base import Cursor, Instant, PageQuery, Slug, Strict, Text, a_number
+from fablab.web.schemas.base import (
+    Cursor,
+    Instant,
+    PageQuery,
+    PersonOut,
+    Slug,
+    Strict,
+    Text,
+    a_number,
+    person,
+)
 from fablab.web.schemas.organisations import a_name
 
 
@@ -39,10 +49,11 @@ class ProjectOut(Strict):
     filiere = fields.String()
     programme = fields.String(allow_none=True)
     organisation = fields.String(allow_none=True)
-    member = fields.String(metadata={"description": "Who began it"})
+    member = fields.Nested(PersonOut, metadata={"description": "Who began it"})
     created_at = Instant()
     closed_at = Instant(allow_none=True)
 
 
 def project_json(found: ProjectView) -> dict[str, Any]:
-    return {**vars(found), "organisation": found.organisation_slug, "member": found.member_name}
+    member = person(found.member_id, found.member_name)
+    return {**vars(found), "organisation": found.organisation_slug, "member": member}

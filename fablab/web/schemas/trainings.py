@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields, validate
 
+from fablab.certifications.models import NOTES_MAX, PLACES_MAX, TITLE_MAX
 from fablab.certifications.rules import may_see_enrolments
 from fablab.certifications.training_queries import EnrolmentView, TrainingView
 from fablab.members.rules import Actor
@@ -16,21 +17,23 @@ from fablab.web.schemas.base import (
     Id,
     Instant,
     PageQuery,
+    PersonOut,
     Slug,
     Strict,
     Text,
+    Whole,
     a_number,
     an_instant,
     page_of,
+    person,
 )
-from fablab.web.schemas.certifications import OneThing, Whole, level_field, member_field
+from fablab.web.schemas.certifications import OneThing, level_field, member_field
 
 STATES = ("planned", "under_way", "held", "closed", "cancelled")
-MOST_PLACES = 500
 
 
 def places_field(**more: Any) -> Whole:
-    return Whole(validate=validate.Range(1, MOST_PLACES), **more)
+    return Whole(validate=validate.Range(1, PLACES_MAX), **more)
 
 
 class TrainingsQuery(PageQuery):
@@ -50,16 +53,16 @@ class TrainingsQuery(PageQuery):
 class TrainingIn(OneThing):
     lab = Slug(required=True)
     level = level_field()
-    title = Text(120, 1, required=True)
-    notes = Text(2000, load_default="")
+    title = Text(TITLE_MAX, 1, required=True)
+    notes = Text(NOTES_MAX, load_default="")
     starts_at = Instant(required=True)
     ends_at = Instant(required=True)
     places = places_field(required=True)
 
 
 class TrainingPatch(Strict):
-    title = Text(120, 1)
-    notes = Text(2000)
+    title = Text(TITLE_MAX, 1)
+    notes = Text(NOTES_MAX)
     starts_at = Instant()
     ends_at = Instant()
     places = places_field()
@@ -74,7 +77,7 @@ class EnrolmentQuery(Strict):
 
 
 class ClosureIn(Strict):
-    attended = fields.List(member_field(), required=True, validate=validate.Length(0, MOST_PLACES))
+    attended = fields.List(member_field(), required=True, validate=validate.Length(0, PLACES_MAX))
 
 
 class TrainingOut(Strict):
@@ -95,12 +98,11 @@ class TrainingOut(Strict):
         allow_none=True, metadata={"description": "enrolled, waiting, attended, absent, or null"}
     )
     ahead = fields.Integer(metadata={"description": "How many wait before oneself"})
-    trainer = fields.String(allow_none=True, metadata={"description": "For the lab's staff"})
+    trainer = fields.Nested(PersonOut, allow_none=True, metadata={"description": "For the lab's staff"})
 
 
 class EnrolmentOut(Strict):
-    member = fields.String()
-    member_id = fields.Integer()
+    member = fields.Nested(PersonOut)
     state = fields.String()
     enrolled_at = Instant()
 
@@ -128,14 +130,15 @@ def training_json(training: TrainingView, actor: Actor, now: datetime) -> dict[s
         "state": training.state(now),
         "mine": training.own_state,
         "ahead": training.ahead,
-        "trainer": training.trainer_name if may_see_enrolments(actor, training.lab_id) else None,
+        "trainer": person(training.trainer_id, training.trainer_name)
+        if may_see_enrolments(actor, training.lab_id)
+        else None,
     }
 
 
 def enrolment_json(enrolment: EnrolmentView, zone: str) -> dict[str, Any]:
     return {
-        "member": enrolment.member_name,
-        "member_id": enrolment.member_id,
+        "member": person(enrolment.member_id, enrolment.member_name),
         "state": enrolment.state,
         "enrolled_at": enrolment.enrolled_at.astimezone(ZoneInfo(zone)),
     }

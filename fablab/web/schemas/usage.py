@@ -12,7 +12,18 @@ from fablab.bookings.rules_people import may_see_whose
 from fablab.members.rules import Actor
 from fablab.usage.models import OUTCOMES
 from fablab.usage.queries import JobView, SessionView
-from fablab.web.schemas.base import Cursor, Id, Instant, PageQuery, Slug, Strict, a_number, an_instant
+from fablab.web.schemas.base import (
+    Cursor,
+    Id,
+    Instant,
+    PageQuery,
+    PersonOut,
+    Slug,
+    Strict,
+    a_number,
+    an_instant,
+    person,
+)
 
 
 def _uuid_text(value: Any) -> str:
@@ -55,7 +66,7 @@ class JobOut(Strict):
     estimated_s = fields.Float(allow_none=True)
     filament_mm = fields.Float(allow_none=True)
     booking = fields.Integer(allow_none=True)
-    member = fields.String(allow_none=True)
+    member = fields.Nested(PersonOut, allow_none=True)
     historical = fields.Boolean(metadata={"description": "Reported after the fact"})
 
 
@@ -70,7 +81,7 @@ class SessionOut(Strict):
     idle_s = fields.Float()
     energy_wh = fields.Float(allow_none=True)
     booking = fields.Integer(allow_none=True)
-    member = fields.String(allow_none=True)
+    member = fields.Nested(PersonOut, allow_none=True)
     stop_reason = fields.String(allow_none=True)
 
 
@@ -92,7 +103,7 @@ def job_json(job: JobView, actor: Actor) -> dict[str, Any]:
         "estimated_s": job.estimated_s,
         "filament_mm": job.filament_mm,
         "booking": job.booking_id if known else None,
-        "member": job.member_name if known else None,
+        "member": person(job.member_id, job.member_name) if known else None,
         "historical": job.historical,
     }
 
@@ -112,6 +123,6 @@ def session_json(session: SessionView, actor: Actor) -> dict[str, Any]:
         "idle_s": session.idle_s,
         "energy_wh": session.energy_wh,
         "booking": session.booking_id if known else None,
-        "member": session.member_name if known else None,
+        "member": person(session.member_id, session.member_name) if known else None,
         "stop_reason": session.stop_reason,
     }

@@ -46,3 +46,23 @@ def test_a_key_is_promised_where_it_is_kept_and_nowhere_else(app: Flask) -> None
     assert "/api/v1/me/erasure" not in promised
     posts = {path for path, operations in document["paths"].items() if "post" in operations}
     assert posts - promised == {"/api/v1/me/erasure"}
+
+
+def test_a_person_has_one_shape(app: Flask) -> None:
+    """Whoever is named in an answer is {"id", "name"}; so no answer has a number beside a name."""
+    shapes = app.test_client().get("/api/v1/openapi.json").json["components"]["schemas"]
+    assert set(shapes["PersonOut"]["properties"]) == {"id", "name"}
+    who = {"member", "trainer", "by", "created_by", "invited_by", "recorded_by", "actor"}
+    answers = {name: shape["properties"] for name, shape in shapes.items() if name.endswith("Out")}
+    for name, fields in answers.items():
+        assert "member_id" not in fields, name
+        for field in who & fields.keys():
+            assert set(references(fields[field])) == {"#/components/schemas/PersonOut"}, (name, field)
+
+
+def test_taking_away_answers_with_nothing(app: Flask) -> None:
+    paths = app.test_client().get("/api/v1/openapi.json").json["paths"]
+    taking = {path: operations["delete"] for path, operations in paths.items() if "delete" in operations}
+    assert len(taking) > 10
+    for path, operation in taking.items():
+        assert [status for status in operation["responses"] if status < "300"] == ["204"], path

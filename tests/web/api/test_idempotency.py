@@ -70,4 +70,4 @@ def test_keys_of_two_members_have_nothing_to_do_with_each_other(api: Apis) -> No
     first = post(api("amina"), "/bookings", booking_body())
     second = post(api("youssef"), "/bookings", booking_body(machine="tanger-prusa-2"))
     assert (first.status_code, second.status_code) == (201, 201)
-    assert second.json["member"] == "Youssef"
+    assert second.json["member"]["name"] == "Youssef"

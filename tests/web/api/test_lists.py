@@ -149,13 +149,14 @@ def test_whose_job_it_was_is_shown_to_them_and_the_labs_staff(
     api: Apis, cast: Cast, sessions: sessionmaker[Session]
 ) -> None:
     grow(sessions, cast, 1)
+    amina = cast.members["amina"]
+    whose = {"id": amina, "name": "Amina"}
     for who, sees in {"amina": True, "salma": True, "nadia": True, "youssef": False, "karim": False}.items():
         (job,) = api(who).get("/jobs").json["items"]
-        assert (job["file"], job["member"]) == (("secret.gcode", "Amina") if sees else (None, None)), who
+        assert (job["file"], job["member"]) == (("secret.gcode", whose) if sees else (None, None)), who
         assert api(who).get(f"/jobs/{job['id']}").json == job
         (used,) = api(who).get("/usage-sessions").json["items"]
-        assert used["member"] == ("Amina" if sees else None), who
-    amina = cast.members["amina"]
+        assert used["member"] == (whose if sees else None), who
     assert len(api("amina").get(f"/jobs?member={amina}").json["items"]) == 1
     assert api("youssef").get(f"/jobs?member={amina}").status_code == 404
     assert api("salma").get(f"/jobs?member={amina}").status_code == 404

@@ -170,7 +170,7 @@ def test_a_consent_is_recorded_shown_and_withdrawn(
     assert api("trainer").get(path).status_code == 404
     made = api("salma").post(path, body)
     assert made.status_code == 201
-    assert made.json["recorded_by"] == "Salma"
+    assert made.json["recorded_by"]["name"] == "Salma"
     assert api("karim").get(path).json["items"] == [made.json]
     assert api("salma").get(f"/members/{hind}").json["details"]["consent"]
     other = f"/members/{cast.members['amina']}/consents/{made.json['id']}"

@@ -112,10 +112,10 @@ ROWS = {
     ),
     "GET /api/v1/certifications/<id:certification_id>": Row(200, youssef=404, at=LASER),
     "GET /api/v1/certifications/<id:certification_id>/history": Row(200, youssef=404, at=LASER),
-    "DELETE /api/v1/certifications/<id:certification_id>": Row(200, **TOUCHING, at=LASER),
+    "DELETE /api/v1/certifications/<id:certification_id>": Row(204, **TOUCHING, at=LASER),
     "POST /api/v1/certifications/<id:certification_id>/renewal": Row(201, **TOUCHING, at=LASER),
     "POST /api/v1/certifications/<id:certification_id>/suspension": Row(201, **TOUCHING, at=LASER),
-    "POST /api/v1/certifications/<id:certification_id>/resumption": Row(201, **TOUCHING, at=STOPPED),
+    "DELETE /api/v1/certifications/<id:certification_id>/suspension": Row(204, **TOUCHING, at=STOPPED),
     "GET /api/v1/trainings": Row(200),
     "POST /api/v1/trainings": Row(201, **HOLDING, json=NEW_TRAINING),
     "GET /api/v1/trainings/<id:training_id>": Row(200, at=PLANNED),
@@ -123,7 +123,7 @@ ROWS = {
     # Whoever gives the training has no place in it.
     "POST /api/v1/trainings/<id:training_id>/enrolment": Row(201, trainer=422, nadia=403, at=PLANNED),
     # Only Amina is enrolled.
-    "DELETE /api/v1/trainings/<id:training_id>/enrolment": Row(404, amina=200, at=PLANNED),
+    "DELETE /api/v1/trainings/<id:training_id>/enrolment": Row(404, amina=204, at=PLANNED),
     "GET /api/v1/trainings/<id:training_id>/enrolments": Row(
         200, amina=404, youssef=404, karim=404, at=PLANNED
     ),
