@@ -51,6 +51,12 @@ def left(session: Session, member_id: int) -> int:
     return session.scalar(unused) or 0
 
 
+def edition(session: Session, member_id: int) -> int:
+    """A number that is another one once the codes are renewed; 0 when there are none."""
+    newest = select(func.max(RecoveryCode.id)).where(RecoveryCode.member_id == member_id)
+    return session.scalar(newest) or 0
+
+
 def forget(session: Session, member_id: int) -> None:
     """Delete all codes of the member."""
     session.execute(delete(RecoveryCode).where(RecoveryCode.member_id == member_id))

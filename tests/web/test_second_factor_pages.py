@@ -160,6 +160,26 @@ def test_proof_is_asked_for_before_anything_is_taken_away(
         assert codes[1] not in answer.text
 
 
+def test_new_codes_loaded_anew_stay_as_they_are(app: Flask, session: Session, cast: Cast) -> None:
+    """Whoever loads the page again sends its form again: that must not put other codes in place of hers."""
+    secret, _ = enrol(session, cast, "amina")
+    amina = half_in(app, "amina")
+    assert amina.post("/sign-in/second-step", code=code_now(secret)).status_code == 303
+    edition = re.search(r'name="edition" value="(\d+)"', amina.get(CODES).text)
+    assert edition
+    shown = amina.post(CODES, proof=PASSWORD, edition=edition[1])
+    codes = re.findall(r"<code>([a-z0-9-]+)</code>", shown.text)
+    assert len(codes) == 10
+    assert "shown only now" in words(shown)
+    again = amina.post(CODES, proof=PASSWORD, edition=edition[1])
+    assert (again.status_code, again.location) == (303, CODES)
+    page = words(amina.get(CODES))
+    assert "The codes were shown already; if you do not have them, make new ones." in page
+    assert "Make ten new codes" in page
+    session.expire_all()
+    assert recovery.take(session, cast.members["amina"], codes[0], utc_now())
+
+
 @pytest.mark.parametrize(("name", "nudged"), [("amina", False), ("salma", True), ("nadia", True)])
 def test_staff_see_why_they_should(visit: Visit, name: str, nudged: bool) -> None:
     page = words(visit(name).get("/account/security"))

@@ -17,6 +17,7 @@ from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
+from fablab.web.pages.forms import Errors
 from fablab.web.providers import providers as providers_in_use
 from fablab.web.settings import base_url, settings
 
@@ -74,9 +75,7 @@ def authenticator_confirmed() -> Response | str | tuple[str, int]:
     with writing() as session:
         again = authenticator.confirmed(session, actor.member_id)
     if again:
-        # The page with the codes was loaded anew: they are not shown twice.
-        flash("Your app is on. The codes were shown already; if you do not have them, make new ones.", "info")
-        return redirect(url_for("pages.recovery_codes"), 303)
+        return _shown_already("Your app is on. ")
     with writing() as session:
         codes = second_factor.confirm(
             session,
@@ -115,9 +114,12 @@ def recovery_codes() -> str:
 
 
 @blueprint.post("/account/security/recovery-codes")
-def recovery_codes_renewed() -> str | tuple[str, int]:
+def recovery_codes_renewed() -> Response | str | tuple[str, int]:
     """Ten new codes, shown this once, for whoever proves to be the owner."""
-    actor = auth.current_actor()
+    session, actor = reading()
+    edition = recovery.edition(session, actor.member_id)
+    if request.form.get("edition", str(edition)) != str(edition):
+        return _shown_already()
     if not proof.is_really(actor, request.form.get("proof", "")):
         return _codes_page({"proof": [proof.WRONG]}), 422
     with writing() as session:
@@ -146,11 +148,11 @@ def for_security_page(session: Session, actor: Actor) -> dict[str, object]:
     }
 
 
-def _step_page(errors: dict[str, list[str]]) -> str:
+def _step_page(errors: Errors) -> str:
     return render_template("second_factor.html", errors=errors, by_recovery="recovery" in request.args)
 
 
-def _authenticator_page(errors: dict[str, list[str]]) -> str:
+def _authenticator_page(errors: Errors) -> str:
     session, actor = reading()
     found = authenticator.authenticator_of(session, actor.member_id)
     secret = authenticator.pending_secret(session, actor, proof.key())
@@ -176,17 +178,38 @@ def _authenticator_page(errors: dict[str, list[str]]) -> str:
     )
 
 
-def _removal_page(errors: dict[str, list[str]]) -> str:
-    session, actor = reading()
-    if not second_factor.required(session, actor.member_id):
-        abort(404)
-    return render_template("authenticator_removal.html", errors=errors)
-
-
-def _codes_page(errors: dict[str, list[str]]) -> str:
+def _removal_page(errors: Errors) -> str:
     session, actor = reading()
     if not second_factor.required(session, actor.member_id):
         abort(404)
     return render_template(
-        "recovery_codes.html", codes=None, errors=errors, left=recovery.left(session, actor.member_id)
+        "sure.html",
+        title="Remove the authenticator app?",
+        quiet="From then on your password alone signs you in. Your recovery codes stop working too.",
+        proof="Your password, or a code from the app",
+        action=url_for("pages.authenticator_removed"),
+        button="Remove it",
+        picture="trash",
+        back=url_for("pages.authenticator"),
+        keep="Keep it",
+        errors=errors,
     )
+
+
+def _codes_page(errors: Errors) -> str:
+    session, actor = reading()
+    if not second_factor.required(session, actor.member_id):
+        abort(404)
+    return render_template(
+        "recovery_codes.html",
+        codes=None,
+        errors=errors,
+        left=recovery.left(session, actor.member_id),
+        edition=recovery.edition(session, actor.member_id),
+    )
+
+
+def _shown_already(first: str = "") -> Response:
+    """The page with new codes was loaded anew, which sends its form again: they stay, and stay hidden."""
+    flash(f"{first}The codes were shown already; if you do not have them, make new ones.", "info")
+    return redirect(url_for("pages.recovery_codes"), 303)
