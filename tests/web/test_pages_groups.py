@@ -162,6 +162,17 @@ def test_a_manager_who_books_for_somebody_is_offered_theirs(
     own = salma.get(PRINTER).text
     assert 'value="managers"' in own
     assert 'value="club"' not in own
+    assert "Yours, for when you book for yourself" in own
+    typed = salma.get(f"{PRINTER}/people?for_member=amina").text
+    assert "amina@example.org" in typed
+    assert 'id="in-name" hx-swap-oob="true"' in typed
+    assert "<select" not in typed, "as long as it may be anybody"
+    known = salma.get(f"{PRINTER}/people?for_member=amina@example.org").text
+    assert 'value="managers"' not in known
+    assert '<option value="club">' in known
+    assert "Their own" in known
+    assert "My own" in own
+    assert 'value="managers"' in salma.get(f"{PRINTER}/people?for_member=").text
     page = send(salma, for_member="amina@example.org", organisation="club", head_count="many").text
     assert 'value="managers"' not in page
     assert '<option value="club" selected>' in page

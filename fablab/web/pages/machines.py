@@ -25,8 +25,9 @@ from fablab.organisations.queries import memberships, projects_of
 from fablab.web.database import writing
 from fablab.web.errors import STATUS
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.booking_form import BookingForm, day_of, lengths, offered, read, typed
+from fablab.web.pages.booking_form import BookingForm, lengths, offered, read, typed
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import day, line
 from fablab.web.pages.tiles import tiles
 from fablab.web.settings import booking_policy, settings
 
@@ -74,14 +75,19 @@ def book(slug: str) -> Response | tuple[str, int]:
 
 @blueprint.get("/machines/<slug>/people")
 def people(slug: str) -> str:
-    """Members to book this machine for, as the lab's managers type: the options of a list."""
+    """As the lab's managers type whom they book for: members to choose from, and in whose name they may."""
     session, actor = reading()
     found = _find(session, slug)
     if not may_book_for_others(actor, found.lab_id):
         raise not_found("machine")
-    text = request.args.get("for_member", "").replace("\0", "").strip()[:120]
+    text = line("for_member")
+    form = typed({"for_member": text})
     return render_template(
-        "parts/people_options.html", people=find_members(session, text, limit=8, active=True) if text else []
+        "parts/people_options.html",
+        people=find_members(session, text, limit=8, active=True) if text else [],
+        form=form,
+        may_book_for_others=True,
+        **_in_whose_name(session, actor, found, form),
     )
 
 
@@ -111,7 +117,6 @@ def _page(
         minute = now.replace(second=0, microsecond=0)
         start = first_start(session, found, timedelta(hours=1), minute, minute + AGENDA, supervised=minor)
         form = _asked(offered(start or minute, found.zone))
-    whose = _whose(session, actor, found, form)
     return render_template(
         "machine.html",
         now=now,
@@ -121,26 +126,29 @@ def _page(
         form=form,
         lengths=lengths(limits, form.duration),
         first_day=today.date(),
-        shown_day=day_of(form) or today.date(),
+        shown_day=day(form.day) or today.date(),
         last_day=today.date() + timedelta(days=limits.horizon_days),
         utc_offset_min=int((today.utcoffset() or timedelta()).total_seconds()) // 60,
         openings=[] if found.unattended else [_opening(each) for each in found.openings],
         may_book_for_others=may_book_for_others(actor, found.lab_id),
-        organisations=memberships(session, whose) if whose else [],
-        projects=projects_of(session, whose) if whose else [],
         minor=minor,
         supervised=_supervised(found, now) if minor else [],
         consent=minor and has_consent(session, actor.member_id),
         alternatives=[_offer(session, each) for each in alternatives],
+        **_in_whose_name(session, actor, found, form),
     )
 
 
-def _whose(session: Session, actor: Actor, found: MachineView, form: BookingForm) -> int | None:
-    """Whose organisations and projects are offered: theirs whom a manager books for, None when unknown."""
-    if not form.for_member or not may_book_for_others(actor, found.lab_id):
-        return actor.member_id
-    member = member_by_email(session, form.for_member) if "\0" not in form.for_member else None
-    return member.id if member else None
+def _in_whose_name(session: Session, actor: Actor, found: MachineView, form: BookingForm) -> dict[str, Any]:
+    """Organisations and projects to choose from: theirs whom a manager books for, none while unknown."""
+    whose: int | None = actor.member_id
+    if form.for_member and may_book_for_others(actor, found.lab_id):
+        member = member_by_email(session, form.for_member) if "\0" not in form.for_member else None
+        whose = member.id if member else None
+    return {
+        "organisations": memberships(session, whose) if whose else [],
+        "projects": projects_of(session, whose) if whose else [],
+    }
 
 
 def _asked(form: BookingForm) -> BookingForm:
