@@ -26,6 +26,7 @@ from fablab.organisations.visibility import visible, visible_to_owners
 from fablab.usage.consumption import consumption, quota_use
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import Errors, how_many
 
 COMING_MOST, PAST_SHOWN, PAST_MOST = 200, 30, 600
 MONTHS = {3: "3 months", 6: "6 months", 12: "12 months", 24: "2 years"}
@@ -37,7 +38,7 @@ def organisation(slug: str) -> str:
     return people_page(slug)
 
 
-def people_page(slug: str, email: str = "", as_owner: bool = False, errors: Any = None) -> str:
+def people_page(slug: str, email: str = "", as_owner: bool = False, errors: Errors | None = None) -> str:
     """The same, with what was typed into the invitation's form."""
     session, actor = reading()
     found, place = visible(session, actor, slug)
@@ -64,7 +65,7 @@ def organisation_bookings_page(slug: str) -> str:
     session, actor = reading()
     found, place = visible_to_owners(session, actor, slug)
     now = utc_now()
-    wanted = min(max(request.args.get("past", PAST_SHOWN, type=int), PAST_SHOWN), PAST_MOST)
+    wanted = how_many("past", PAST_SHOWN, PAST_MOST)
     coming = organisation_bookings(session, found.id, since=now, newest_first=False, limit=COMING_MOST)
     begun = {each.id for each in coming if each.starts_at < now}
     past = organisation_bookings(session, found.id, until=now, limit=wanted + len(begun) + 1)

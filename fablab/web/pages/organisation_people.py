@@ -7,16 +7,17 @@ from werkzeug.wrappers import Response
 
 from fablab.bookings.in_name import coming_of_member
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import Code, DomainError, not_allowed, not_found
 from fablab.members.queries import member_by_id
 from fablab.organisations import invitations, queries, service
+from fablab.organisations.queries import PersonView
 from fablab.organisations.rules import may_remove
 from fablab.organisations.visibility import visible
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.organisation import frame, people_page
-from fablab.web.pages.organisation_words import by_field, typed
+from fablab.web.pages.forms import errors_of, line, told
+from fablab.web.pages.organisation import people_page
 from fablab.web.settings import base_url
 
 
@@ -24,7 +25,7 @@ from fablab.web.settings import base_url
 def invite(slug: str) -> Response | tuple[str, int]:
     """Send an invitation; the answer is the same whether or not the address has an account."""
     _, actor = reading()
-    email, owner = typed("email"), bool(request.form.get("owner"))
+    email, owner = line("email"), bool(request.form.get("owner"))
     try:
         with writing() as session:
             sent = invitations.invite(
@@ -33,9 +34,7 @@ def invite(slug: str) -> Response | tuple[str, int]:
     except DomainError as error:
         if error.code is Code.TOO_MANY:
             return people_page(slug, email, owner, {"email": [error.message]}), 429
-        if error.code is not Code.REFUSED:
-            raise
-        return people_page(slug, email, owner, by_field(error, organisation="email")), 422
+        return people_page(slug, email, owner, errors_of(error, {"organisation": "email"})), 422
     flash(f"We wrote to {sent.email}. The link in the mail works for seven days.", "good")
     return _back(slug)
 
@@ -59,7 +58,7 @@ def appoint_owner(slug: str, member_id: int) -> Response:
         with writing() as session:
             service.appoint(session, actor, slug, member_id, owner, utc_now())
     except DomainError as error:
-        return _told(error, slug)
+        return told(error, url_for("pages.organisation", slug=slug))
     flash("They are an owner now." if owner else "They are a member like others now.", "good")
     return _back(slug)
 
@@ -70,16 +69,19 @@ def removal(slug: str, member_id: int) -> str:
     session, actor = reading()
     found, place = visible(session, actor, slug)
     if not may_remove(actor, place, member_id):
-        raise DomainError(Code.NOT_ALLOWED, "Only its owners may remove a member.")
+        raise not_allowed("Only its owners may remove a member.")
     person = next((each for each in queries.people(session, found.id) if each.member_id == member_id), None)
     if person is None:
         raise not_found("member of this organisation")
+    coming = coming_of_member(session, found.id, member_id, utc_now())
+    mine = member_id == actor.member_id
+    question = _leaving(found.name, coming) if mine else _removing(person, found.name, coming)
     return render_template(
-        "organisation_removal.html",
-        **frame(found, place),
-        person=person,
-        mine=member_id == actor.member_id,
-        coming=coming_of_member(session, found.id, member_id, utc_now()),
+        "sure.html",
+        **question,
+        action=url_for("pages.remove_person", slug=slug, member_id=member_id),
+        picture="user-x",
+        back=url_for("pages.organisation", slug=slug),
     )
 
 
@@ -92,7 +94,7 @@ def remove_person(slug: str, member_id: int) -> Response:
             gone = member_by_id(session, member_id)
             service.remove(session, actor, slug, member_id, utc_now())
     except DomainError as error:
-        return _told(error, slug)
+        return told(error, url_for("pages.organisation", slug=slug))
     if member_id == actor.member_id:
         flash("You left the organisation. Your bookings stay yours.", "good")
         return redirect(url_for("pages.my_organisations"), 303)
@@ -101,12 +103,33 @@ def remove_person(slug: str, member_id: int) -> Response:
     return _back(slug)
 
 
-def _told(error: DomainError, slug: str) -> Response:
-    """A rule's no, said on the page they came from."""
-    if error.code is not Code.REFUSED:
-        raise error
-    flash(error.message, "error")
-    return _back(slug)
+def _leaving(organisation: str, coming: int) -> dict[str, str]:
+    still = "They go on and count for the organisation; cancel those you do not need."
+    return {
+        "title": f"Leave {organisation}?",
+        "text": "You can no longer book in its name. Your bookings stay yours.",
+        "quiet": _to_come(coming, still),
+        "button": "Yes, leave",
+        "keep": "Stay",
+    }
+
+
+def _removing(person: PersonView, organisation: str, coming: int) -> dict[str, str]:
+    return {
+        "title": f"Remove {person.name}?",
+        "text": f"{person.name} can no longer book in the name of {organisation}, "
+        "and keeps the bookings already made.",
+        "quiet": _to_come(coming, "They go on and stay on the organisation’s list, marked “Left”."),
+        "button": "Yes, remove",
+        "keep": "Keep",
+    }
+
+
+def _to_come(coming: int, what: str) -> str:
+    if not coming:
+        return ""
+    are = "booking in its name is" if coming == 1 else "bookings in its name are"
+    return f"{coming} {are} still to come. {what}"
 
 
 def _back(slug: str) -> Response:

@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError, not_allowed
 from fablab.machines.queries import kinds
 from fablab.organisations import service
 from fablab.organisations.quotas import drop_quota, set_quota
@@ -19,8 +19,9 @@ from fablab.web.catalogue import network_words
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import Errors, errors_of, line
 from fablab.web.pages.organisation import frame
-from fablab.web.pages.organisation_words import KINDS, by_field, choices, typed
+from fablab.web.pages.organisation_words import KINDS, choices
 
 HOURS_MOST = 10_000
 
@@ -31,7 +32,7 @@ def organisation_settings(slug: str) -> str:
     return _page(slug)
 
 
-def _page(slug: str, errors: dict[str, list[str]] | None = None, **typed_values: Any) -> str:
+def _page(slug: str, errors: Errors | None = None, **typed_values: Any) -> str:
     session, actor = reading()
     found, place = visible_to_owners(session, actor, slug)
     return render_template(
@@ -49,7 +50,7 @@ def _page(slug: str, errors: dict[str, list[str]] | None = None, **typed_values:
 @blueprint.post("/organisations/<slug:slug>/name")
 def rename_organisation(slug: str) -> Response | tuple[str, int]:
     _, actor = reading()
-    name = typed("name", NAME_MAX)
+    name = line("name", NAME_MAX)
     try:
         with writing() as session:
             service.rename(session, actor, slug, name, utc_now())
@@ -70,8 +71,8 @@ def set_terms(slug: str) -> Response | tuple[str, int]:
                 slug,
                 network_words(),
                 utc_now(),
-                kind=typed("kind", 20) or None,
-                tariff_category=typed("tariff_category", 60) or None,
+                kind=line("kind", 20) or None,
+                tariff_category=line("tariff_category", 60) or None,
             )
     except DomainError as error:
         return _again(error, slug)
@@ -82,7 +83,7 @@ def set_terms(slug: str) -> Response | tuple[str, int]:
 def set_organisation_quota(slug: str) -> Response | tuple[str, int]:
     """Set or change one quota, in hours."""
     _, actor = reading()
-    kind, period, hours = typed("machine_kind", 60), typed("period", 10), typed("hours", 10)
+    kind, period, hours = line("machine_kind", 60), line("period", 10), line("hours", 10)
     limit_s = _seconds(hours)
     try:
         with writing() as session:
@@ -106,8 +107,18 @@ def closure(slug: str) -> str:
     session, actor = reading()
     found, place = visible(session, actor, slug)
     if not may_close(actor, place):
-        raise DomainError(Code.NOT_ALLOWED, "Only its owners may close the organisation.")
-    return render_template("organisation_closure.html", **frame(found, place))
+        raise not_allowed("Only its owners may close the organisation.")
+    return render_template(
+        "sure.html",
+        title=f"Close {found.name}?",
+        text="Nobody can book in its name any more, and open invitations end. Bookings already made go on. "
+        "Only the network’s administrators can open it again.",
+        action=url_for("pages.close_organisation", slug=slug),
+        button="Yes, close it",
+        picture="lock",
+        back=url_for("pages.organisation_settings", slug=slug),
+        keep="Keep it open",
+    )
 
 
 @blueprint.post("/organisations/<slug:slug>/closure")
@@ -141,10 +152,8 @@ def _seconds(hours: str) -> int:
 
 
 def _again(error: DomainError, slug: str, **typed_values: Any) -> tuple[str, int]:
-    if error.code is not Code.REFUSED:
-        raise error
     names = {"kind": "machine_kind", "limit": "hours"} if "hours" in request.form else {}
-    return _page(slug, by_field(error, organisation="", **names), **typed_values), 422
+    return _page(slug, errors_of(error, {"organisation": "", **names}), **typed_values), 422
 
 
 def _saved(slug: str) -> Response:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import request
-
-from fablab.errors import DomainError
 from fablab.organisations.catalogue import Entry
 from fablab.web.catalogue import network_words
 from fablab.web.pages.blueprint import blueprint
@@ -50,17 +47,3 @@ def choices(entries: Mapping[str, Entry], chosen: str = "") -> list[tuple[str, s
     """Slugs and names for a select; what is chosen stays choosable, though gone from the list."""
     found = [(each.slug, each.names[LANGUAGE]) for each in entries.values()]
     return found if not chosen or chosen in entries else [*found, (chosen, chosen)]
-
-
-def typed(name: str, longest: int = 254) -> str:
-    """A line of text from the form or the address, without what is no text."""
-    text = request.form.get(name, request.args.get(name, ""))
-    return "".join(letter for letter in text if letter.isprintable()).strip()[: longest + 1]
-
-
-def by_field(error: DomainError, **names: str) -> dict[str, list[str]]:
-    """What a form shows: sentences by field. ``names`` renames the domain's fields to the form's."""
-    errors: dict[str, list[str]] = {}
-    for refusal in error.refusals:
-        errors.setdefault(names.get(refusal.field, refusal.field), []).append(refusal.message)
-    return errors or {"": [error.message]}

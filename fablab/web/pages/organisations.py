@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import DomainError, not_allowed, not_found
 from fablab.organisations import queries, service
 from fablab.organisations.rules import NAME_MAX, may_found, may_see_every_organisation
 from fablab.web.catalogue import network_words
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.organisation_words import KINDS, by_field, choices, typed
+from fablab.web.pages.forms import errors_of, how_many, line
+from fablab.web.pages.organisation_words import KINDS, choices
 
 SHOWN, SHOWN_MOST = 20, 200
 
@@ -40,7 +41,7 @@ def new_organisation() -> str:
     """The form that founds one."""
     _, actor = reading()
     if not may_found(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Operators look at the network and change nothing in it.")
+        raise not_allowed("Operators look at the network and change nothing in it.")
     return render_template("organisation_new.html", name="", kind="", kinds=KINDS, errors={})
 
 
@@ -48,17 +49,13 @@ def new_organisation() -> str:
 def found_organisation() -> Response | tuple[str, int]:
     """Found it and go there."""
     _, actor = reading()
-    name, kind = typed("name", NAME_MAX), typed("kind", 20)
+    name, kind = line("name", NAME_MAX), line("kind", 20)
     try:
         with writing() as session:
             made = service.found(session, actor, name, kind, network_words(), utc_now())
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        page = render_template(
-            "organisation_new.html", name=name, kind=kind, kinds=KINDS, errors=by_field(error)
-        )
-        return page, 422
+        errors = errors_of(error)
+        return render_template("organisation_new.html", name=name, kind=kind, kinds=KINDS, errors=errors), 422
     flash(f"{made.name} is there. Invite the people who belong to it.", "good")
     return redirect(url_for("pages.organisation", slug=made.slug), 303)
 
@@ -69,8 +66,8 @@ def organisations() -> str:
     session, actor = reading()
     if not may_see_every_organisation(actor):
         raise not_found("page")
-    text, kind, category = typed("q", NAME_MAX), typed("kind", 20), typed("category", 60)
-    wanted = min(max(request.args.get("shown", SHOWN, type=int), SHOWN), SHOWN_MOST)
+    text, kind, category = line("q", NAME_MAX), line("kind", 20), line("category", 60)
+    wanted = how_many("shown", SHOWN, SHOWN_MOST)
     found = queries.organisations(
         session,
         text=text,

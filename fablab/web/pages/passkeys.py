@@ -12,7 +12,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError
 from fablab.members.queries import member_by_id
 from fablab.signin import limits, passkeys
 from fablab.signin.rules import address_key
@@ -21,6 +21,7 @@ from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
+from fablab.web.pages.forms import Errors, errors_of
 from fablab.web.providers import providers as providers_in_use
 from fablab.web.settings import base_url
 
@@ -61,7 +62,7 @@ def passkey_added() -> Response | tuple[str, int]:
         with writing() as session:
             passkeys.add(session, actor, name, credential, challenge, place, utc_now())
     except DomainError as refusal:
-        return _passkeys_page({"passkey": [_reason(refusal)]}), 422
+        return _passkeys_page(errors_of(refusal)), 422
     flash("Your passkey works from now on.", "good")
     return redirect(url_for("pages.passkeys"), 303)
 
@@ -81,7 +82,7 @@ def passkey_removed(passkey_id: int) -> Response | tuple[str, int]:
         with writing() as session:
             passkeys.remove(session, actor, passkey_id, providers_in_use().keys(), utc_now())
     except DomainError as refusal:
-        return _removal_page(passkey_id, {"passkey": [_reason(refusal)]}), 422
+        return _removal_page(passkey_id, errors_of(refusal, fields=())), 422
     flash("The passkey is removed. Delete it on your device too, so that it is not offered any more.", "good")
     return redirect(url_for("pages.passkeys"), 303)
 
@@ -122,26 +123,29 @@ def passkey_shown() -> Response:
     return redirect(destination(wanted), 303)
 
 
-def _passkeys_page(errors: dict[str, list[str]]) -> str:
+def _passkeys_page(errors: Errors) -> str:
     session, actor = reading()
     offered = passkeys.place_of(base_url()) is not None
     found = passkeys.passkeys_of(session, actor.member_id)
     return render_template("passkeys.html", passkeys=found, offered=offered, errors=errors)
 
 
-def _removal_page(passkey_id: int, errors: dict[str, list[str]]) -> str:
+def _removal_page(passkey_id: int, errors: Errors) -> str:
     session, actor = reading()
     found = [each for each in passkeys.passkeys_of(session, actor.member_id) if each.id == passkey_id]
     if not found:
         abort(404)
-    return render_template("passkey_removal.html", passkey=found[0], errors=errors)
-
-
-def _reason(refusal: DomainError) -> str:
-    """What to write beside the field; anything but a rule's no goes on to the error page."""
-    if refusal.code is not Code.REFUSED:
-        raise refusal
-    return refusal.message
+    return render_template(
+        "sure.html",
+        title=f"Remove {found[0].name}?",
+        quiet="It does not sign you in any more. Your other ways in stay as they are.",
+        action=url_for("pages.passkey_removed", passkey_id=passkey_id),
+        button="Remove it",
+        picture="trash",
+        back=url_for("pages.passkeys"),
+        keep="Keep it",
+        errors=errors,
+    )
 
 
 def _place() -> passkeys.Place:

@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError, not_allowed
 from fablab.organisations import projects as verbs
 from fablab.organisations.queries import ProjectView, memberships, projects_of
 from fablab.organisations.rules import (
@@ -20,7 +20,8 @@ from fablab.web.catalogue import network_words
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.organisation_words import by_field, choices, typed
+from fablab.web.pages.forms import Errors, errors_of, line
+from fablab.web.pages.organisation_words import choices
 
 
 @blueprint.get("/projects")
@@ -50,10 +51,8 @@ def new_project() -> str:
     """The form that begins one; ``?organisation=SLUG`` chooses whose."""
     _, actor = reading()
     if not may_have_projects(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Operators look at the network and change nothing in it.")
-    return _form(
-        None, {"name": "", "filiere": "", "programme": "", "organisation": typed("organisation", 60)}
-    )
+        raise not_allowed("Operators look at the network and change nothing in it.")
+    return _form(None, {"name": "", "filiere": "", "programme": "", "organisation": line("organisation", 60)})
 
 
 @blueprint.post("/projects/new")
@@ -84,7 +83,7 @@ def project(project_id: int) -> str:
     session, actor = reading()
     found = verbs.visible_project(session, actor, project_id)
     if not verbs.changeable(session, actor, found):
-        raise DomainError(Code.NOT_ALLOWED, "Only who began it, or an owner of its organisation, changes it.")
+        raise not_allowed("Only who began it, or an owner of its organisation, changes it.")
     return _form(
         found,
         {
@@ -130,12 +129,10 @@ def close_project(project_id: int) -> Response:
 
 def _typed() -> dict[str, str]:
     longest = {"name": NAME_MAX, "filiere": 60, "programme": 60, "organisation": 60}
-    return {name: typed(name, length) for name, length in longest.items()}
+    return {name: line(name, length) for name, length in longest.items()}
 
 
-def _form(
-    found: ProjectView | None, values: dict[str, str], errors: dict[str, list[str]] | None = None
-) -> str:
+def _form(found: ProjectView | None, values: dict[str, str], errors: Errors | None = None) -> str:
     session, actor = reading()
     words = network_words()
     return render_template(
@@ -150,6 +147,4 @@ def _form(
 
 
 def _again(error: DomainError, found: ProjectView | None, values: dict[str, str]) -> tuple[str, int]:
-    if error.code is not Code.REFUSED:
-        raise error
-    return _form(found, values, by_field(error)), 422
+    return _form(found, values, errors_of(error)), 422

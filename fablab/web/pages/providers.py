@@ -19,6 +19,7 @@ from fablab.web.database import db, writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.destination import destination
+from fablab.web.pages.forms import Errors, errors_of
 from fablab.web.providers import Provider, ProviderTrouble
 from fablab.web.providers import providers as providers_in_use
 from fablab.web.settings import base_url, settings
@@ -116,21 +117,29 @@ def provider_removed(identity_id: int) -> Response | tuple[str, int]:
         with writing() as session:
             providers.unlink(session, actor, identity_id, providers_in_use().keys(), utc_now())
     except DomainError as refusal:
-        if refusal.code is not Code.REFUSED:
-            raise
-        return _removal_page(identity_id, {"provider": [refusal.message]}), 422
+        return _removal_page(identity_id, errors_of(refusal, fields=())), 422
     flash("That account does not open yours any more.", "good")
     return redirect(url_for("pages.security"), 303)
 
 
-def _removal_page(identity_id: int, errors: dict[str, list[str]]) -> str:
+def _removal_page(identity_id: int, errors: Errors) -> str:
     session, actor = reading()
     found = [each for each in providers.identities_of(session, actor.member_id) if each.id == identity_id]
     if not found:
         abort(404)
     in_use = providers_in_use().get(found[0].provider)
     title = in_use.title if in_use else found[0].provider
-    return render_template("provider_removal.html", identity=found[0], title=title, errors=errors)
+    return render_template(
+        "sure.html",
+        title=f"Unlink {title}?",
+        quiet="Your account there does not sign you in here any more. Nothing else changes, there or here.",
+        action=url_for("pages.provider_removed", identity_id=identity_id),
+        button="Unlink it",
+        picture="unlink",
+        back=url_for("pages.security"),
+        keep="Keep it",
+        errors=errors,
+    )
 
 
 @blueprint.app_context_processor

@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError
 from fablab.signin import service, sessions
 from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
 from fablab.signin.queries import profile, sessions_of, tokens_of
@@ -18,7 +18,8 @@ from fablab.web.database import writing
 from fablab.web.pages import second_factor
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
-from fablab.web.pages.links import ask, count_mail, errors_of
+from fablab.web.pages.forms import Errors, errors_of, number
+from fablab.web.pages.links import ask, count_mail
 from fablab.web.settings import settings
 
 DAYS = (7, 30, 90, 365)
@@ -43,7 +44,7 @@ def password_changed() -> Response | tuple[str, int]:
                 session, actor, request.form.get("password", ""), utc_now(), keep_session=kept
             )
     except DomainError as error:
-        return _refused(error)
+        return _page(errors_of(error)), 422
     flash("You have a new password. Other browsers were signed out.", "good")
     return redirect(url_for("pages.security"), 303)
 
@@ -93,7 +94,6 @@ def token_made() -> Response | str | tuple[str, int]:
     if question := proof.first(url_for("pages.tokens")):
         return question
     form, limits = request.form, settings().signin
-    days = form.get("days", "")
     try:
         with writing() as session:
             made, plain = make_token(
@@ -101,14 +101,12 @@ def token_made() -> Response | str | tuple[str, int]:
                 auth.current_actor(),
                 form.get("name", ""),
                 form.get("scope", ""),
-                int(days) if days.isdecimal() and len(days) < 6 else 0,
+                number(form.get("days", ""), most=99_999) or 0,
                 utc_now(),
                 most=limits.tokens,
                 longest_days=limits.token_days,
             )
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
         return _tokens_page(errors_of(error)), 422
     return _tokens_page({}, made=made, plain=plain)
 
@@ -121,13 +119,7 @@ def token_ended(token_id: int) -> Response:
     return redirect(url_for("pages.tokens"), 303)
 
 
-def _refused(error: DomainError) -> tuple[str, int]:
-    if error.code is not Code.REFUSED:
-        raise error
-    return _page(errors_of(error)), 422
-
-
-def _page(errors: dict[str, list[str]]) -> str:
+def _page(errors: Errors) -> str:
     session, actor = reading()
     here = auth.current_session()
     now = utc_now()
@@ -145,7 +137,7 @@ def _page(errors: dict[str, list[str]]) -> str:
     )
 
 
-def _tokens_page(errors: dict[str, list[str]], made: Any = None, plain: str = "") -> str:
+def _tokens_page(errors: Errors, made: Any = None, plain: str = "") -> str:
     session, actor = reading()
     now = utc_now()
     return render_template(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response as FlaskResponse
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -16,6 +14,7 @@ from fablab.web import auth, half_way, known_browser
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.destination import destination
+from fablab.web.pages.forms import Errors
 from fablab.web.settings import settings
 
 WRONG = "That address and password do not go together. Check both and try again."
@@ -40,7 +39,7 @@ def signing_in() -> Response | tuple[str, int]:
     email = request.form.get("email", "").strip()
     password = request.form.get("password", "")
     going_to = request.form.get("next", "")
-    errors = {}
+    errors: Errors = {}
     if not email:
         errors["email"] = ["Please give your e-mail address."]
     if not password:
@@ -92,7 +91,7 @@ def _in(found: Credentials, *, remember: bool, going_to: str) -> Response:
     return redirect(destination(going_to), 303)
 
 
-def _page(email: str, errors: dict[str, Any], going_to: str) -> str:
+def _page(email: str, errors: Errors, going_to: str) -> str:
     return render_template(
         "sign_in.html",
         email=email[:254],

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
 from fablab.csv_out import write_table
-from fablab.errors import Code, DomainError, not_found
+from fablab.errors import not_allowed, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import LabView
 from fablab.members.rules import Actor, may_read_utilisation_of, may_read_utilisation_somewhere
@@ -20,6 +20,7 @@ from fablab.utilisation.queries import UtilisationRow
 from fablab.utilisation.queries import utilisation as count
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import day, line
 
 PERIODS = {"7": "Last 7 days", "30": "Last 30 days", "60": "Last 60 days", "365": "Last 12 months"}
 DAYS_AS_BARS = 45
@@ -110,7 +111,7 @@ def utilisation_csv() -> Response:
 def _choice(session: Session, actor: Actor) -> Choice:
     """Read the filters. A lab one may not see is not found; a date nobody can read gives the last 30 days."""
     if not may_read_utilisation_somewhere(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Utilisation is for lab managers and the network's operators.")
+        raise not_allowed("Utilisation is for lab managers and the network's operators.")
     labs = [lab for lab in machines.labs(session) if may_read_utilisation_of(actor, lab.id)]
     wanted = request.args.get("lab", "")
     lab = next((each for each in labs if each.slug == wanted), None)
@@ -121,7 +122,7 @@ def _choice(session: Session, actor: Actor) -> Choice:
     zone = lab.zone if lab else (labs[0].zone if labs else "UTC")
     today = utc_now().astimezone(ZoneInfo(zone)).date()
     period = request.args.get("period", "30")
-    first, last = _dates(request.args.get("from", ""), request.args.get("to", ""), today)
+    first, last = _dates(line("from"), line("to"))
     if period == "own":
         first, last = (first, last) if first and last else (today - timedelta(days=29), today)
         return Choice(lab, labs, period, first, last, zone)
@@ -130,14 +131,11 @@ def _choice(session: Session, actor: Actor) -> Choice:
     return Choice(lab, labs, period, today - timedelta(days=int(period) - 1), today, zone)
 
 
-def _dates(first: str, last: str, today: date) -> tuple[date | None, date | None]:
-    try:
-        begins, ends = date.fromisoformat(first), date.fromisoformat(last)
-    except ValueError:
+def _dates(first: str, last: str) -> tuple[date | None, date | None]:
+    begins, ends = day(first), day(last)
+    if begins is None or ends is None or (ends - begins).days not in range(3661):
         return None, None
-    if not (begins <= ends and begins.year >= 2000 and ends.year < 2200 and (ends - begins).days <= 3660):
-        return None, None
-    return begins, ends
+    return (begins, ends) if begins.year >= 2000 and ends.year < 2200 else (None, None)
 
 
 def _names(session: Session, choice: Choice) -> dict[str, str]:
