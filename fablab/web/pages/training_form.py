@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from fablab.certifications.models import NOTES_MAX, PLACES_MAX, TITLE_MAX
 from fablab.certifications.queries import thing
 from fablab.certifications.rules import LEVELS, certifies_somewhere, may_certify
 from fablab.certifications.training_queries import TrainingView
-from fablab.certifications.training_queries import training as read_training
 from fablab.certifications.trainings import change_training, plan_training
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, Refusal, not_found
+from fablab.errors import DomainError, not_allowed
 from fablab.machines.queries import LabView, kinds, labs, machines
 from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
+from fablab.web.pages.forms import (
+    Errors,
+    a_choice,
+    a_day,
+    a_number,
+    a_time,
+    an_instant,
+    errors_of,
+    lines,
+    refuse,
+    sent,
+)
+from fablab.web.pages.training import for_its_staff
 from fablab.web.settings import base_url
 
 # The last day is empty where it is the first.
 WHEN = ("day", "starts", "last_day", "ends")
 FIELDS = ("lab", "on", "level", "title", "notes", *WHEN, "places")
-TITLE_MAX, NOTES_MAX, PLACES_MAX = 120, 2000, 500
 # A refusal names a field of the verb; the form asks for the same thing in its own fields.
 OWN_FIELDS = {"starts_at": "starts", "ends_at": "ends", "machine": "on", "kind": "on"}
 
@@ -39,67 +50,38 @@ class TrainingForm:
     """The values as the person sees them, and sentences of what is wrong by field ("" for the whole form)."""
 
     typed: dict[str, str]
-    errors: dict[str, list[str]] = field(default_factory=dict)
+    errors: Errors = field(default_factory=dict)
 
-    def refuse(self, name: str, message: str) -> None:
-        self.errors.setdefault(name, []).append(message)
-
-    def take(self, refusals: Iterable[Refusal]) -> None:
-        for each in refusals:
-            self.refuse(OWN_FIELDS.get(each.field, each.field if each.field in FIELDS else ""), each.message)
+    def take(self, error: DomainError) -> None:
+        self.errors = errors_of(error, OWN_FIELDS, fields=FIELDS)
 
     def title(self) -> str:
         text = " ".join(self.typed["title"].split())
         if not text or len(text) > TITLE_MAX or not text.isprintable():
-            self.refuse("title", f"Please give it a title of at most {TITLE_MAX} letters.")
+            refuse(self.errors, "title", f"Please give it a title of at most {TITLE_MAX} letters.")
         return text
 
     def notes(self) -> str:
         text = self.typed["notes"].replace("\r\n", "\n").strip()
         if len(text) > NOTES_MAX or any(not (each.isprintable() or each in "\n\t") for each in text):
-            self.refuse("notes", f"Please use plain text of at most {NOTES_MAX} letters.")
+            refuse(self.errors, "notes", f"Please use plain text of at most {NOTES_MAX} letters.")
         return text
 
     def number(self, name: str, most: int, message: str) -> int:
-        text = self.typed[name]
-        if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
-            self.refuse(name, message)
-            return 0
-        return int(text)
+        return a_number(self.typed[name], name, self.errors, most=most, message=message) or 0
 
     def span(self, zone: str) -> tuple[datetime, datetime] | None:
         """From the first day's start to the last day's end by the lab's wall clock."""
-        first = self._day("day")
-        last = self._day("last_day") if self.typed["last_day"].strip() else first
-        if first is None or last is None:
+        first = a_day(self.typed["day"], "day", self.errors, needed=True, near=True)
+        last = a_day(self.typed["last_day"], "last_day", self.errors, near=True)
+        if first is None or "last_day" in self.errors:
             return None
-        starts, ends = self._instant(first, "starts", zone), self._instant(last, "ends", zone)
+        starts, ends = self._instant(first, "starts", zone), self._instant(last or first, "ends", zone)
         return None if starts is None or ends is None else (starts, ends)
 
-    def _day(self, name: str) -> date | None:
-        try:
-            day = date.fromisoformat(self.typed[name])
-            if not 2000 <= day.year <= 2199:
-                raise ValueError
-        except ValueError:
-            self.refuse(name, "Please give a day, for instance 2027-01-31.")
-            return None
-        return day
-
     def _instant(self, day: date, name: str, zone: str) -> datetime | None:
-        try:
-            at = time.fromisoformat(self.typed[name])
-            if at.tzinfo is not None:
-                raise ValueError
-        except ValueError:
-            self.refuse(name, "Please give a time, for instance 14:30.")
-            return None
-        wall = datetime.combine(day, at, ZoneInfo(zone))
-        instant = wall.astimezone(UTC)
-        if instant.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None):
-            self.refuse(name, "The clocks change that day and skip this time.")
-            return None
-        return instant
+        at = a_time(self.typed[name], name, self.errors)
+        return None if at is None else an_instant(day, at, zone, name, self.errors)
 
 
 @blueprint.get("/trainings/new")
@@ -117,14 +99,13 @@ def training_planned() -> Response | tuple[str, int]:
     """Announce it."""
     session, actor = reading()
     own = _own_labs(session, actor)
-    form = TrainingForm({name: request.form.get(name, "").replace("\0", " ") for name in FIELDS})
-    lab = next((each for each in own if each.slug == form.typed["lab"]), None)
-    if lab is None:
-        form.refuse("lab", "Please choose one of your labs.")
+    form = TrainingForm(lines(*FIELDS) | sent("notes"))
+    choosable = {each.slug: each for each in own}
+    lab = a_choice(form.typed["lab"], "lab", form.errors, choosable, "Please choose one of your labs.")
     kind, _, slug = form.typed["on"].partition(":")
     on = thing(session, slug if kind == "kind" else None, slug if kind == "machine" else None)
     if on is None or kind not in ("kind", "machine"):
-        form.refuse("on", "Please choose what it is for.")
+        refuse(form.errors, "on", "Please choose what it is for.")
     level = form.number("level", max(LEVELS), "Please choose a level.")
     places = form.number("places", PLACES_MAX, f"Please give a number from 1 to {PLACES_MAX}.")
     title, notes = form.title(), form.notes()
@@ -137,9 +118,7 @@ def training_planned() -> Response | tuple[str, int]:
                 session, actor, lab.id, on, level, title, *span, places, utc_now(), notes=notes
             )
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        form.take(error.refusals)
+        form.take(error)
         return _page(session, own, form, None), 422
     flash("The training is announced. People can take places now.", "good")
     return redirect(url_for("pages.training", training_id=made.id), 303)
@@ -149,7 +128,7 @@ def training_planned() -> Response | tuple[str, int]:
 def edit_training(training_id: int) -> str:
     """The form with what there is."""
     session, actor = reading()
-    found = _editable(session, actor, training_id)
+    found = for_its_staff(session, actor, training_id)
     typed = dict.fromkeys(FIELDS, "") | {"title": found.title, "notes": found.notes} | _when(found)
     typed["places"] = str(found.places)
     return _page(session, [], TrainingForm(typed), found)
@@ -159,8 +138,8 @@ def edit_training(training_id: int) -> str:
 def training_changed(training_id: int) -> Response | tuple[str, int]:
     """Change it; everybody on the list is told of a new time."""
     session, actor = reading()
-    found = _editable(session, actor, training_id)
-    form = TrainingForm({name: request.form.get(name, "").replace("\0", " ") for name in FIELDS})
+    found = for_its_staff(session, actor, training_id)
+    form = TrainingForm(lines(*FIELDS) | sent("notes"))
     changes: dict[str, Any] = {"title": form.title(), "notes": form.notes()}
     changes["places"] = form.number("places", PLACES_MAX, f"Please give a number from 1 to {PLACES_MAX}.")
     # What the form cannot say, such as seconds, stays as it is unless somebody changes the time.
@@ -172,9 +151,7 @@ def training_changed(training_id: int) -> Response | tuple[str, int]:
         with writing() as session:
             change_training(session, actor, training_id, changes, utc_now(), base_url())
     except DomainError as error:
-        if error.code is not Code.REFUSED:
-            raise
-        form.take(error.refusals)
+        form.take(error)
         return _page(session, [], form, found), 422
     flash("Saved.", "good")
     return redirect(url_for("pages.training", training_id=training_id), 303)
@@ -195,17 +172,8 @@ def _when(found: TrainingView) -> dict[str, str]:
 
 def _own_labs(session: Session, actor: Actor) -> list[LabView]:
     if not certifies_somewhere(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Only trainers and managers announce trainings.")
+        raise not_allowed("Only trainers and managers announce trainings.")
     return [each for each in labs(session) if may_certify(actor, each.id)]
-
-
-def _editable(session: Session, actor: Actor, training_id: int) -> TrainingView:
-    found = read_training(session, training_id, actor.member_id)
-    if found is None:
-        raise not_found("training")
-    if not may_certify(actor, found.lab_id):
-        raise DomainError(Code.NOT_ALLOWED, "Only the lab's trainers and managers hold trainings.")
-    return found
 
 
 def _page(session: Session, own: list[LabView], form: TrainingForm, found: TrainingView | None) -> str:
@@ -219,4 +187,6 @@ def _page(session: Session, own: list[LabView], form: TrainingForm, found: Train
         kinds=kinds(session) if own else [],
         machines=[each for each in machines(session) if each.lab_slug in slugs] if own else [],
         levels=LEVELS,
+        longest={"title": TITLE_MAX, "notes": NOTES_MAX},
+        most=PLACES_MAX,
     )
