@@ -73,6 +73,9 @@ PAGES = (
     ("certifying", "/staff/certifications", "salma"),
     ("certifying-found", "/staff/certifications?q=a", "salma"),
     ("certificate-unknown", "/certificates/none", None),
+    ("audit", "/staff/audit", "admin"),
+    ("organisation-closing", "/organisations/club-robotique-du-lycee/closure", "amina"),
+    ("invitation-none", "/invitations/none", "youssef"),
     ("api-docs", "/api/docs", None),
 )
 
@@ -167,6 +170,47 @@ def shutting_an_account(page: Page, base: str) -> None:
     page.wait_for_selector("dialog[open]")
 
 
+def for_somebody(page: Page, base: str) -> None:
+    """The booking's form as a manager has typed whom it is for."""
+    page.goto(f"{base}/machines/tanger-prusa-1")
+    page.click(".for-whom summary")
+    page.locator("#for_member").press_sequentially("amina@example.org")
+    page.wait_for_selector("#in-name select")
+
+
+def a_project(page: Page, base: str) -> None:
+    page.goto(f"{base}/projects")
+    page.locator("a.row-link").first.click()
+    page.wait_for_url("**/projects/*")
+
+
+def a_training(page: Page, base: str) -> None:
+    page.goto(f"{base}/trainings")
+    page.locator("#coming .booking-list a").last.click()
+    page.wait_for_url("**/trainings/*")
+
+
+def cancelling_a_training(page: Page, base: str) -> None:
+    a_training(page, base)
+    page.click("confirm-sheet a")
+    page.wait_for_selector("dialog[open]")
+
+
+def closing_a_training(page: Page, base: str) -> None:
+    """What is asked before a training is closed whose time has come, if one waits for that."""
+    page.goto(f"{base}/trainings")
+    waiting = page.locator("[aria-labelledby=unclosed-title] .booking-list a")
+    if not waiting.count():
+        print("    no training waits for its attendance: no picture of its closing")
+        return
+    waiting.first.click()
+    page.wait_for_selector(".came")
+    for box in page.locator("input[name=attended]:enabled").all():
+        box.check()
+    page.click(".came-end button")
+    page.wait_for_selector("[data-sheet]")
+
+
 # What takes more than an address; none of it changes any data.
 SCENES: tuple[tuple[str, Callable[[Page, str], None], str], ...] = (
     ("booking-past", a_past_booking, "amina"),
@@ -178,6 +222,12 @@ SCENES: tuple[tuple[str, Callable[[Page, str], None], str], ...] = (
     ("member-pupil", a_pupil, "salma"),
     ("member-consent", a_consent, "salma"),
     ("member-shutting", shutting_an_account, "admin"),
+    ("booking-for-somebody", for_somebody, "salma"),
+    ("project", a_project, "amina"),
+    ("training", a_training, "amina"),
+    ("training-staff", a_training, "salma"),
+    ("training-cancelling", cancelling_a_training, "salma"),
+    ("training-closing", closing_a_training, "salma"),
 )
 
 
