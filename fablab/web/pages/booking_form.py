@@ -10,13 +10,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest, Policy
+from fablab.bookings.models import PURPOSE_MAX
 from fablab.errors import Refusal
 from fablab.machines.queries import MachineView
 from fablab.web.pages import forms
 from fablab.web.pages.forms import Errors
 
 LENGTHS_MIN = (15, 30, 45, 60, 90, 120, 180, 240, 300, 360, 480, 600, 720, 1080, 1440)
-PURPOSE_MAX = 200
 # A refusal names a field of the request; the form asks for the same thing in its own fields.
 FIELDS = {
     "starts_at": "time",

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from fablab.certifications import changes
 from fablab.certifications.grants import grant
+from fablab.certifications.models import REASON_MAX
 from fablab.certifications.queries import (
     CertificationView,
     certification,
@@ -40,7 +41,6 @@ from fablab.web.settings import base_url, certification_policy, settings
 
 FOUND_SHOWN = 12
 TYPED_MOST = 200
-REASON_MAX = 500
 ACTS = ("renewal", "suspension", "resumption", "revocation")
 SAID = {
     "renewal": "Renewed.",

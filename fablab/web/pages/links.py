@@ -13,6 +13,7 @@ from fablab.organisations.queries import invitations_for
 from fablab.signin import limits, links, service
 from fablab.signin.hashing import matches
 from fablab.signin.joining import join
+from fablab.signin.passwords import PASSWORD_MAX, PASSWORD_MIN
 from fablab.signin.rules import address_key, mail_key
 from fablab.web import auth
 from fablab.web.database import writing
@@ -131,7 +132,8 @@ def _reset_page(link: str, errors: Errors, status: int = 200) -> tuple[str, int]
             found = links.look(session, link, ("reset",), utc_now())
     except DomainError as error:
         return render_template("reset.html", found=None, link="", errors=errors_of(error)), status
-    return render_template("reset.html", found=found, link=link, errors=errors), status
+    sizes = {"shortest": PASSWORD_MIN, "longest": PASSWORD_MAX}
+    return render_template("reset.html", found=found, link=link, errors=errors, **sizes), status
 
 
 def _confirm_page(link: str, errors: Errors, status: int = 200) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.bookings import queries as bookings
+from fablab.bookings.models import REASON_MAX
 from fablab.bookings.queries import BookingView
 from fablab.bookings.rules import LIVE_STATES, cancellable
 from fablab.bookings.rules_people import (
@@ -33,7 +34,6 @@ from fablab.web.settings import settings
 
 PAST_SHOWN = 12
 PAST_MOST = 600
-REASON_MAX = 500
 
 
 @blueprint.get("/bookings")
