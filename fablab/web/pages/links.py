@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import DomainError
 from fablab.organisations.queries import invitations_for
 from fablab.signin import limits, links, service
 from fablab.signin.hashing import matches
@@ -56,8 +56,6 @@ def reset_done() -> Response | tuple[str, int]:
         with writing() as session:
             service.reset_password(session, link, password, utc_now(), address=request.remote_addr)
     except DomainError as error:
-        if error.code is Code.TOO_MANY:
-            raise
         return _reset_page(link, errors_of(error), 422)
     flash("You have a new password. Sign in with it.", "good")
     return redirect(url_for("pages.sign_in"), 303)
@@ -82,8 +80,6 @@ def confirmed() -> Response | tuple[str, int]:
         with writing() as session:
             service.confirm_address(session, link, utc_now(), address=request.remote_addr)
     except DomainError as error:
-        if error.code is Code.TOO_MANY:
-            raise
         return _confirm_page(link, errors_of(error), 422)
     flash("Your e-mail address is confirmed.", "good")
     where = "pages.account" if auth.actor_or_none() else "pages.sign_in"
