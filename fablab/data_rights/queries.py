@@ -34,15 +34,14 @@ class Person:
     email: str
     name: str
     language: str
-    password_hash: str | None
     erased_at: datetime | None
 
 
 def person(session: Session, member_id: int, *, lock: bool = False) -> Person | None:
     """The member; ``lock`` makes two acts on the same one wait for each other."""
-    query = select(
-        Member.id, Member.email, Member.name, Member.language, Member.password_hash, Member.erased_at
-    ).where(Member.id == member_id)
+    query = select(Member.id, Member.email, Member.name, Member.language, Member.erased_at).where(
+        Member.id == member_id
+    )
     row = session.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
     return None if row is None else Person(*row)
 

@@ -15,13 +15,12 @@ from fablab.members.rules import Actor
 
 @dataclass(frozen=True)
 class MemberView:
-    """A member as others in the house need them; without a password there is no hash."""
+    """A member as others in the house need them."""
 
     id: int
     email: str
     name: str
     active: bool
-    password_hash: str | None
 
 
 def by_email(email: str | InstrumentedAttribute[str]) -> ColumnElement[bool]:
@@ -53,7 +52,7 @@ def has_consent(session: Session, member_id: int) -> bool:
 
 def _member(session: Session, condition: ColumnElement[bool]) -> MemberView | None:
     row = session.execute(
-        select(Member.id, Member.email, Member.name, Member.active, Member.password_hash).where(condition)
+        select(Member.id, Member.email, Member.name, Member.active).where(condition)
     ).one_or_none()
     return None if row is None else MemberView(*row)
 

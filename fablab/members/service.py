@@ -11,6 +11,7 @@ from fablab.errors import Refusal, refused
 from fablab.members import audit
 from fablab.members.addresses import TAKEN, email_trouble
 from fablab.members.models import Member, Role
+from fablab.members.profile import name_refusal
 from fablab.members.queries import by_email
 from fablab.members.roles import role_refusals
 
@@ -38,8 +39,8 @@ def add_member(
         refusals.append(Refusal("invalid", "email", f"{email[:60]!r} is not an e-mail address."))
     elif session.scalar(select(Member.id).where(by_email(email))) is not None:
         refusals.append(TAKEN)
-    if not name.strip() or len(name) > 120:
-        refusals.append(Refusal("invalid", "name", "A name of 1 to 120 characters is needed."))
+    if trouble := name_refusal(name):
+        refusals.append(Refusal("invalid", "name", trouble))
     if refusals:
         raise refused(*refusals)
     member = Member(email=email, name=name.strip(), created_at=now, roles=[Role(role=role, lab_id=lab_id)])

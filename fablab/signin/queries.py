@@ -169,11 +169,10 @@ def tokens_of(session: Session, member_id: int, now: datetime) -> list[TokenView
     return [TokenView(*row) for row in rows]
 
 
-def credentials(session: Session, email: str) -> Credentials | None:
-    """What the password of the account with this address is checked against; also of inactive ones."""
-    row = session.execute(
-        select(Member.id, Member.password_hash, Member.active).where(by_email(email))
-    ).one_or_none()
+def credentials(session: Session, whose: str | int) -> Credentials | None:
+    """What an account's password is checked against, by its address or its id; also of inactive ones."""
+    account = by_email(whose) if isinstance(whose, str) else Member.id == whose
+    row = session.execute(select(Member.id, Member.password_hash, Member.active).where(account)).one_or_none()
     return None if row is None else Credentials(*row)
 
 

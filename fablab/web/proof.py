@@ -13,12 +13,11 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, Refusal
-from fablab.members.queries import member_by_id
+from fablab.errors import DomainError, Refusal, not_allowed, refused
 from fablab.members.rules import Actor
 from fablab.signin import authenticator, limits, second_factor
 from fablab.signin.passwords import right
-from fablab.signin.queries import Credentials
+from fablab.signin.queries import credentials
 from fablab.signin.rules import address_key, factor_key, is_recent
 from fablab.web.auth import current_session
 from fablab.web.database import writing
@@ -53,10 +52,10 @@ def is_really(actor: Actor, given: str) -> bool:
         found = second_factor.check(
             session, actor.member_id, key(), given, utc_now(), address=request.remote_addr
         )
-        member = None if found else member_by_id(session, actor.member_id)
+        account = None if found else credentials(session, actor.member_id)
     # Outside of any transaction: a password's hash takes its time.
-    if member is not None:
-        found = right(Credentials(member.id, member.password_hash, member.active), given)
+    if account is not None:
+        found = right(account, given)
     if found:
         with writing() as session:
             limits.succeeded(session, keys)
@@ -97,10 +96,10 @@ def make_sure(actor: Actor, given: str | None) -> None:
 def in_browser_lately() -> None:
     """For programs: raise NOT_ALLOWED unless this is a browser whose member has given proof lately."""
     if current_session() is None:
-        raise DomainError(Code.NOT_ALLOWED, "A token cannot do this. Sign in with a browser and do it there.")
+        raise not_allowed("A token cannot do this. Sign in with a browser and do it there.")
     if not lately():
         text = "Sign in again and come back within ten minutes: this opens another way into your account."
-        raise DomainError(Code.NOT_ALLOWED, text)
+        raise not_allowed(text)
 
 
 def _guess(member_id: int) -> list[str]:
@@ -111,4 +110,4 @@ def _guess(member_id: int) -> list[str]:
 
 
 def _not_sure(text: str) -> DomainError:
-    return DomainError(Code.REFUSED, text, [Refusal("wrong_password", "password", text)])
+    return refused(Refusal("wrong_password", "password", text))
