@@ -237,7 +237,7 @@ class StandIn:
 
 
 def wait_for(
-    met: Callable[[], bool], timeout: float = 15, why: Callable[[], str] = lambda: "it did not happen"
+    met: Callable[[], bool], timeout: float = 30, why: Callable[[], str] = lambda: "it did not happen"
 ) -> None:
     """Wait until a condition holds; fails with ``why()`` when it does not in time."""
     until = time.monotonic() + timeout

@@ -17,6 +17,6 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_listening(port: int, timeout: float = 10) -> None:
+def wait_listening(port: int, timeout: float = 30) -> None:
     if not wait_until(lambda: listening(port), timeout):
         raise AssertionError(f"nobody listens on port {port} after {timeout} s")
