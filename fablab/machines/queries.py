@@ -1,8 +1,8 @@
-"""Reads about places and machines; every function is one statement and returns plain records."""
+"""Reads about places and machines; whatever takes a session is one statement and returns plain records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
@@ -70,6 +70,11 @@ def labs(session: Session, *, region: str | None = None) -> list[LabView]:
     if region is not None:
         query = query.where(Region.slug == region)
     return [_lab_view(row) for row in session.execute(query)]
+
+
+def common_zone(labs: Sequence[LabView]) -> str:
+    """The zone in which days are meant that concern several labs: that of the first one."""
+    return labs[0].zone if labs else "UTC"
 
 
 def lab_by_slug(session: Session, slug: str) -> LabView | None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError
+from fablab.errors import Code, DomainError, not_allowed
 from fablab.members.queries import member_by_id
 from fablab.members.rules import Actor
 from fablab.signin import limits, second_factor, sessions
@@ -154,7 +154,7 @@ def _check() -> AnyResponse | None:
     if not getattr(view, "public", False):
         actor = current_actor()
         if actor.read_only and request.method not in SAFE_METHODS:
-            raise DomainError(Code.NOT_ALLOWED, "This token may only read.")
+            raise not_allowed("This token may only read.")
         enrolment = _enrolment(actor)
     if request.method not in SAFE_METHODS and not _has_bearer():
         # A browser sends its cookies along with requests that other sites make; a token it does not.
@@ -178,7 +178,7 @@ def _enrolment(actor: Actor) -> AnyResponse | None:
         return None
     if here is None or request.path.startswith("/api/"):
         text = "Your role needs a second factor. Sign in with a browser to set it up."
-        raise DomainError(Code.NOT_ALLOWED, text)
+        raise not_allowed(text)
     if has_app:
         # Set up meanwhile in another browser: here it was not shown yet.
         return redirect(half_way.begin(actor.member_id, here.method, remember=False, destination=""))

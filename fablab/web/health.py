@@ -17,7 +17,7 @@ from prometheus_client import (
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from fablab.errors import Code, DomainError
+from fablab.errors import not_allowed
 from fablab.web.auth import current_actor, public
 from fablab.web.database import db
 
@@ -49,7 +49,7 @@ def metrics() -> Response:
     """Figures of this worker for Prometheus, for operators and admins."""
     actor = current_actor()
     if not (actor.operator or actor.admin):
-        raise DomainError(Code.NOT_ALLOWED, "Metrics are for operators.")
+        raise not_allowed("Metrics are for operators.")
     return Response(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
 
 

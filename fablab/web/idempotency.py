@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Code, DomainError, Refusal, refused
 from fablab.web.auth import current_actor
 from fablab.web.database import writing
 from fablab.web.models import Idempotency
@@ -69,7 +69,7 @@ def _claim(session: Session, member_id: int, key: str) -> Response | None:
     """Take the key for this request, or give the answer it had before."""
     if not (0 < len(key) <= 120 and key.isascii() and key.isprintable()):
         text = "The key needs 1 to 120 printable ASCII characters."
-        raise DomainError(Code.REFUSED, text, [Refusal("invalid", HEADER, text)])
+        raise refused(Refusal("invalid", HEADER, text))
     digest = hashlib.sha256(
         b"\0".join((request.method.encode(), request.full_path.encode(), request.get_data(cache=True)))
     ).hexdigest()
@@ -87,11 +87,13 @@ def _claim(session: Session, member_id: int, key: str) -> Response | None:
         )
     ).one()
     if before.digest != digest:
-        text = "This key was used for another request."
-        raise DomainError(Code.STALE, text, [Refusal("idempotency_key_reused", HEADER, text)])
+        raise _reused("This key was used for another request.")
     if before.body is None:
-        text = "This was done before; its answer held a secret and was not kept."
-        raise DomainError(Code.STALE, text, [Refusal("idempotency_key_reused", HEADER, text)])
+        raise _reused("This was done before; its answer held a secret and was not kept.")
     answer = Response(before.body, status=before.status, content_type="application/json")
     answer.headers["Idempotency-Replayed"] = "true"
     return answer
+
+
+def _reused(text: str) -> DomainError:
+    return DomainError(Code.STALE, text, [Refusal("idempotency_key_reused", HEADER, text)])

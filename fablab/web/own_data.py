@@ -10,7 +10,7 @@ from wtforms import ValidationError
 
 from fablab.clock import utc_now
 from fablab.data_rights.service import begin_export, export
-from fablab.errors import Code, DomainError
+from fablab.errors import not_allowed
 from fablab.members.rules import Actor
 from fablab.web.auth import current_session
 from fablab.web.database import db, writing
@@ -46,7 +46,7 @@ def check_taking(actor: Actor) -> None:
     Raises NOT_ALLOWED, and CSRFError for a browser's request without the page's token in its header.
     """
     if actor.read_only:
-        raise DomainError(Code.NOT_ALLOWED, "A token that may only read cannot take everything along.")
+        raise not_allowed("A token that may only read cannot take everything along.")
     if current_session() is not None:
         try:
             validate_csrf(request.headers.get("X-CSRFToken"))

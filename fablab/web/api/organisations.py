@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 
 from fablab.bookings.in_name import organisation_bookings
 from fablab.clock import utc_now
-from fablab.machines.queries import labs
+from fablab.machines.queries import common_zone, labs
 from fablab.organisations import service
 from fablab.organisations.queries import (
     memberships,
@@ -221,8 +221,8 @@ def list_done(query: dict[str, Any], organisation: str) -> dict[str, Any]:
 def get_consumption(query: dict[str, Any], organisation: str) -> dict[str, Any]:
     """Booked and used machine time, energy and jobs of bookings in its name; three years at most."""
     found, _ = visible_to_owners(session(), current_actor(), organisation)
-    known = labs(session())
-    last = query.get("last") or utc_now().astimezone(ZoneInfo(known[0].zone if known else "UTC")).date()
+    zone = ZoneInfo(common_zone(labs(session())))
+    last = query.get("last") or utc_now().astimezone(zone).date()
     first = query.get("first") or last - timedelta(days=365)
     if not timedelta() <= last - first <= timedelta(days=LONGEST_DAYS):
         raise ValidationError({"to": [f"Must be from 0 to {LONGEST_DAYS} days after from."]})

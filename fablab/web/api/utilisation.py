@@ -8,25 +8,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Response, request
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from fablab.clock import utc_now
 from fablab.csv_out import write_table
-from fablab.errors import Code, DomainError, not_found
-from fablab.machines.queries import labs
+from fablab.errors import not_allowed, not_found
+from fablab.machines.queries import common_zone, labs
 from fablab.members.rules import Actor, may_read_utilisation_of, may_read_utilisation_somewhere
 from fablab.utilisation.queries import UtilisationRow, utilisation
 from fablab.utilisation.rules import BUCKETS, BY
 from fablab.web.api.base import Blueprint, session, the_lab
 from fablab.web.auth import current_actor
-from fablab.web.schemas.base import Instant, Slug, Strict, check_span, page_of
+from fablab.web.schemas.base import Day, Instant, Slug, Strict, check_span, page_of
 
 blueprint = Blueprint("utilisation", "Booked against really used")
 # By bucket: an answer has a row a bucket for each machine.
 LONGEST_DAYS = {"hour": 32, "day": 367}
 LONGEST_DAYS_ELSE = 366 * 5
-# The zone of days that are given for the whole network, which may span several.
-NETWORK_ZONE = "Africa/Casablanca"
 
 
 class DayOrInstant(fields.Field[Any]):
@@ -34,12 +32,7 @@ class DayOrInstant(fields.Field[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date | datetime:
         if isinstance(value, str) and len(value) == 10:
-            try:
-                day = date.fromisoformat(value)
-            except ValueError:
-                raise ValidationError("There is no such day.") from None
-            if not 2000 <= day.year < 2200:
-                raise ValidationError("The year must lie between 2000 and 2199.")
+            day: date = Day().deserialize(value)
             return day
         found: datetime = Instant().deserialize(value)
         return found
@@ -111,16 +104,15 @@ def _scope(slug: str | None, actor: Actor) -> tuple[list[int] | None, str]:
     A lab whose figures one may not see is not found.
     """
     if not may_read_utilisation_somewhere(actor):
-        raise DomainError(Code.NOT_ALLOWED, "Utilisation is for managers and operators.")
+        raise not_allowed("Utilisation is for managers and operators.")
     if slug is not None:
         lab = the_lab(slug)
         if not may_read_utilisation_of(actor, lab.id):
             raise not_found("lab")
         return [lab.id], lab.zone
-    if may_read_utilisation_of(actor, None):
-        return None, NETWORK_ZONE
     own = [lab for lab in labs(session()) if may_read_utilisation_of(actor, lab.id)]
-    return [lab.id for lab in own], own[0].zone
+    whole = may_read_utilisation_of(actor, None)
+    return None if whole else [lab.id for lab in own], common_zone(own)
 
 
 def _instant(value: date | datetime | None, zone: str) -> datetime | None:

@@ -10,7 +10,7 @@ from flask import render_template, request
 
 from fablab.bookings.in_name import organisation_bookings
 from fablab.clock import utc_now
-from fablab.machines.queries import labs
+from fablab.machines.queries import common_zone, labs
 from fablab.organisations import queries
 from fablab.organisations.queries import OrganisationView
 from fablab.organisations.rules import (
@@ -85,8 +85,7 @@ def organisation_consumption(slug: str) -> str:
     """Booked and used hours, energy and jobs by month, kind of machine and member."""
     session, actor = reading()
     found, place = visible_to_owners(session, actor, slug)
-    known = labs(session)
-    zone = known[0].zone if known else "UTC"
+    zone = common_zone(labs(session))
     months = request.args.get("months", 6, type=int)
     months = months if months in MONTHS else 6
     today = utc_now().astimezone(ZoneInfo(zone)).date()

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from fablab.errors import Code, DomainError, Refusal
+from fablab.errors import Refusal, refused
 from fablab.machines.queries import lab_by_slug, labs
 from fablab.members.directory import Details, RoleHeld
 from fablab.members.models import ROLES, ROLES_OF_ONE_LAB
@@ -63,6 +63,5 @@ def chosen_role(session: Session, chosen: str) -> tuple[str, int | None]:
     role, _, slug = chosen.partition(":")
     lab = lab_by_slug(session, slug[:60].replace("\0", "")) if slug else None
     if role not in ROLES or (slug and lab is None) or (role in ROLES_OF_ONE_LAB) != bool(slug):
-        text = "Please choose a role."
-        raise DomainError(Code.REFUSED, text, [Refusal("invalid", "role", text)])
+        raise refused(Refusal("invalid", "role", "Please choose a role."))
     return role, lab.id if lab else None

@@ -119,7 +119,7 @@ def _choice(session: Session, actor: Actor) -> Choice:
         raise not_found("lab")
     if lab is None and len(labs) == 1:
         lab = labs[0]
-    zone = lab.zone if lab else (labs[0].zone if labs else "UTC")
+    zone = machines.common_zone([lab] if lab else labs)
     today = utc_now().astimezone(ZoneInfo(zone)).date()
     period = request.args.get("period", "30")
     first, last = _dates(line("from"), line("to"))

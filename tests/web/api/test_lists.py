@@ -32,8 +32,8 @@ MOST = {
     "/bookings": 1,
     "/jobs": 1,
     "/usage-sessions": 1,
-    # Which zones there are, and the sums.
-    "/utilisation": 2,
+    # Which labs are the reader's, which zones there are, and the sums.
+    "/utilisation": 3,
     "/me/tokens": 1,
 }
 
@@ -109,9 +109,7 @@ def test_lists_take_the_same_statements_for_many_as_for_few(
     for path, most in MOST.items():
         with counted(app) as statements:
             assert reader.get(path).status_code == 200
-        # A manager's utilisation asks first which labs are hers.
-        allowed = most + 1 + (who == "salma" and path == "/utilisation")
-        assert len(statements) <= allowed, (path, statements)
+        assert len(statements) <= most + 1, (path, statements)
 
 
 def test_a_booking_over_http_takes_five_statements(app: Flask, api: Apis) -> None:
