@@ -142,7 +142,7 @@ def octoprint_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["OctoPr
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """The system's Chromium. One for all suites: Playwright's loop takes one at a time."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     from fablab.web.pages.assets import DIST
     from tests.support import chromium
@@ -151,6 +151,8 @@ def browser() -> Iterator["Browser"]:
         missing("Chromium is not installed (Debian package: chromium)")
     if not (DIST / "manifest.json").exists():
         missing("the pages' styles and scripts are not built (npm ci && npm run build in fablab/web/client)")
+    # What must be there sooner says so itself.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = chromium.launch(playwright)
         yield browser

@@ -52,7 +52,7 @@ def printers(sign_in: Callable[[str], Api], octoprint_farm: OctoPrintFarm) -> li
     """The two OctoPrint servers behind tanger-prusa-1 and -2, operational and seen as idle."""
     servers = octoprint_farm(2)
     for machine in ("tanger-prusa-1", "tanger-prusa-2"):
-        wait_for_state(sign_in("nadia"), machine, "idle", 20)
+        wait_for_state(sign_in("nadia"), machine, "idle", 40)
     return servers
 
 

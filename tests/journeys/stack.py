@@ -134,9 +134,12 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
+        """Ends when pages are answered: gunicorn listens long before its workers are ready."""
         for part in self.parts.values():
             part.start()
-        wait_listening(self.port, 30)
+        wait_listening(self.port, 60)
+        with urllib.request.urlopen(f"{self.base_url}/healthz", timeout=120) as answer:
+            assert answer.status == 200
 
     def stop(self) -> None:
         failures = []
@@ -186,7 +189,7 @@ class Api:
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)

@@ -55,11 +55,11 @@ def test_cancelled_in_octoprint_is_cancelled_once(
     printer: OctoPrintServer, nadia: Api, since: datetime
 ) -> None:
     printer.print_file("job_20s.gcode")
-    wait_for_state(nadia, MACHINE, "running", 3)
+    wait_for_state(nadia, MACHINE, "running", 10)
     printer.post("/api/job", {"command": "cancel"})
-    job = wait_for_end(nadia, since, 5)
+    job = wait_for_end(nadia, since, 15)
     assert job["outcome"] == "cancelled"
-    wait_for_state(nadia, MACHINE, "idle", 3)
+    wait_for_state(nadia, MACHINE, "idle", 15)
     assert len(jobs_since(nadia, since)) == 1
 
 
@@ -67,35 +67,35 @@ def test_a_firmware_error_is_failed_with_its_reason(
     printer: OctoPrintServer, nadia: Api, since: datetime
 ) -> None:
     printer.print_file("job_error_10s.gcode")
-    job = wait_for_end(nadia, since, 20)
+    job = wait_for_end(nadia, since, 40)
     assert job["outcome"] == "failed"
     assert "Thermal Runaway" in job["reason"]
     printer.post("/api/connection", {"command": "connect"})
-    wait_for_state(nadia, MACHINE, "idle", 5)
+    wait_for_state(nadia, MACHINE, "idle", 15)
 
 
 def test_a_lost_cable_is_failed(printer: OctoPrintServer, nadia: Api, since: datetime) -> None:
     printer.print_file("job_drop_10s.gcode")
-    job = wait_for_end(nadia, since, 20)
+    job = wait_for_end(nadia, since, 40)
     assert job["outcome"] == "failed"
     assert job["reason"]
     printer.post("/api/connection", {"command": "connect"})
-    wait_for_state(nadia, MACHINE, "idle", 5)
+    wait_for_state(nadia, MACHINE, "idle", 15)
 
 
 def test_a_killed_octoprint_is_unreachable_at_once_and_its_print_interrupted(
     printer: OctoPrintServer, nadia: Api, since: datetime
 ) -> None:
     printer.print_file("job_2min.gcode")
-    wait_for_state(nadia, MACHINE, "running", 3)
+    wait_for_state(nadia, MACHINE, "running", 10)
     printer.kill()
     killed_at = time.monotonic()
     wait_for_state(nadia, MACHINE, "unreachable", 1.5)
     shown_after_s = time.monotonic() - killed_at
     printer.start()
     printer.wait_operational(60)
-    wait_for_state(nadia, MACHINE, "idle", 3)
-    job = wait_for_end(nadia, since, 5)
+    wait_for_state(nadia, MACHINE, "idle", 15)
+    job = wait_for_end(nadia, since, 15)
     assert job["outcome"] == "interrupted"
     assert shown_after_s < 1.5, "1 s of the promise and what asking over HTTP adds"
 
@@ -104,10 +104,10 @@ def test_a_pause_is_shown_and_not_counted_as_print_time(
     printer: OctoPrintServer, nadia: Api, since: datetime
 ) -> None:
     printer.print_file("job_pause_10s.gcode")
-    wait_for_state(nadia, MACHINE, "paused", 12)
+    wait_for_state(nadia, MACHINE, "paused", 30)
     paused_at = time.monotonic()
     eventually(time.monotonic, lambda now: now - paused_at > 3, 5, "three seconds of pause")
     printer.post("/api/job", {"command": "pause", "action": "resume"})
-    job = wait_for_end(nadia, since, 20)
+    job = wait_for_end(nadia, since, 40)
     assert job["outcome"] == "finished"
     assert job["elapsed_s"] - job["print_time_s"] > 2.5
