@@ -18,7 +18,7 @@ from fablab.members.rules import Actor
 from fablab.web.database import writing
 from fablab.web.pages import words
 from fablab.web.pages.blueprint import blueprint
-from fablab.web.pages.certification_words import LEVELS
+from fablab.web.pages.certification_words import LEVELS_OF_OTHERS
 from fablab.web.pages.context import reading
 from fablab.web.pages.forms import number, told
 from fablab.web.pages.training import for_its_staff
@@ -130,7 +130,7 @@ def _closure_question(session: Session, actor: Actor, training_id: int, came: se
     found = for_its_staff(session, actor, training_id)
     listed = [each for each in enrolments(session, training_id) if each.member_id in came]
     now = utc_now()
-    level = LEVELS[found.level].lower()
+    level = LEVELS_OF_OTHERS[found.level].lower()
     certified = f"These are certified at {level}:" if listed else "Nobody is ticked, so nobody is certified."
     return render_template(
         "sure.html",
