@@ -25,7 +25,7 @@ PASSWORD = "p@ss/word"
 USERS = {"server": "server", f"bridge-{LAB}-{BRIDGE}": PASSWORD}
 
 
-def until(condition: Callable[[], Any], timeout: float = 10.0, what: str = "") -> Any:
+def until(condition: Callable[[], Any], timeout: float = 20.0, what: str = "") -> Any:
     """Wait for a condition to hold and give its value; fails the test after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
@@ -48,17 +48,20 @@ class ServerDouble:
         self.presences: list[Presence] = []
         self.unreadable: list[tuple[str, bytes]] = []
         self._lock = threading.Lock()
+        self._subscribed = threading.Event()
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, "server-double", clean_session=True)
         self.client.username_pw_set("server", "server")
         self.client.on_message = self._message
         self.client.on_connect = self._connected
+        self.client.on_subscribe = lambda *_: self._subscribed.set()
         self.client.reconnect_delay_set(1, 1)
         self._port = broker.port
 
     def start(self) -> None:
-        """Connect and subscribe."""
+        """Connect and subscribe; ends when the broker has taken note of it."""
         self.client.connect("127.0.0.1", self._port)
         self.client.loop_start()
+        assert self._subscribed.wait(20), "the broker says nothing"
 
     def _connected(self, client: mqtt.Client, *_: Any) -> None:
         kinds = ("presence", "status", "event", "reading", "ack")

@@ -41,6 +41,6 @@ def test_a_start_whose_event_was_missed_is_found_at_once(tmp_path: Path) -> None
     worker = Worker(Printing(), recorder)
     recorder.take(Heard(News.STATE, time.monotonic(), datetime.now(UTC), state=MachineState.RUNNING))
     worker.start()
-    until(lambda: recorder.job, 5, "the job, long before the next round")
+    until(lambda: recorder.job, 20, "the job, long before the next round")
     worker.stop()
     worker.join(5)

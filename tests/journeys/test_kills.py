@@ -6,13 +6,15 @@ import os
 import signal
 import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from fablab.embedded.postgres import EmbeddedPostgres
 from tests.journeys.conftest import machines_of, make_broker, wait_for_state
-from tests.journeys.stack import Stack, eventually
+from tests.journeys.stack import Api, Stack, eventually
 from tests.support.database import migrate, plain
 from tests.support.octoprint import OctoPrintFarm
 
@@ -32,20 +34,22 @@ def test_every_part_killed_during_one_print(
         stack.start()
         try:
             nadia = stack.sign_in("nadia@example.org")
-            wait_for_state(nadia, MACHINE, "idle", 20)
+            wait_for_state(nadia, MACHINE, "idle", 40)
             printer.print_file("job_20s.gcode")
-            wait_for_state(nadia, MACHINE, "running", 3)
+            wait_for_state(nadia, MACHINE, "running", 10)
 
             stack.parts["ingest"].restart()
-            wait_for_state(nadia, MACHINE, "running", 15)
-            stack.parts["bridge"].restart()
-            wait_for_state(nadia, MACHINE, "running", 15)
+            wait_for_news(nadia, "what the second ingest wrote")
+            stack.parts["bridge"].kill()
+            eventually(lambda: status(nadia)["fresh"], lambda fresh: not fresh, 30, "the bridge gone")
+            stack.parts["bridge"].start()
+            wait_for_news(nadia, "what the second bridge saw")
             broker.kill()
             broker.forget()
             broker.start()
             assert postgres.pid is not None
             os.kill(postgres.pid, signal.SIGKILL)
-            eventually(postgres.alive, lambda alive: not alive, 5, "PostgreSQL gone")
+            eventually(postgres.alive, lambda alive: not alive, 15, "PostgreSQL gone")
             postgres.start()
 
             jobs = eventually(
@@ -65,7 +69,7 @@ def test_every_part_killed_during_one_print(
                         "SELECT committed_seq FROM bridge_outbox WHERE outbox = %s", [outbox.name]
                     ).fetchone(),
                     lambda row: row is not None and row[0] >= outbox.committed,
-                    10,
+                    30,
                     "what the bridge forgot is in the database",
                 )[0]
                 # Every number is in one place at least: in the database, or still with the bridge.
@@ -81,6 +85,22 @@ def test_every_part_killed_during_one_print(
         finally:
             stack.stop()
             broker.kill()
+
+
+def status(api: Api) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(f"/machines/{MACHINE}/status")
+    return found
+
+
+def wait_for_news(api: Api, what: str) -> None:
+    """A word that came after now: what came before still stands there and says that the machine runs."""
+    now = datetime.now(UTC)
+    eventually(
+        lambda: status(api),
+        lambda seen: seen["fresh"] and datetime.fromisoformat(seen["seen_at"]) > now,
+        60,
+        what,
+    )
 
 
 @dataclass(frozen=True)
