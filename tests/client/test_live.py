@@ -43,7 +43,7 @@ def test_a_tile_follows_its_machine_within_two_seconds(visitor: Visit, session: 
     expect(tile.locator("progress")).to_have_js_property("value", 0.55)
 
     speaks(session, "tanger-prusa-1", "unreachable", detail="OctoPrint does not answer")
-    expect(tile).to_have_attribute("data-state", "unreachable", timeout=5000)
+    expect(tile).to_have_attribute("data-state", "unreachable")
     expect(tile).to_contain_text("Last heard")
     expect(tile.locator("progress")).to_have_count(0)
 
@@ -56,7 +56,7 @@ def test_a_booking_made_elsewhere_shows(visitor: Visit, session: Session, cast: 
     request = BookingRequest("tanger-prusa-1", now, now + (tomorrow(11) - tomorrow(8)))
     create_booking(session, cast.actors["amina"], request, now, policy)
     session.commit()
-    expect(page.locator(TILE)).to_contain_text("Booked until", timeout=5000)
+    expect(page.locator(TILE)).to_contain_text("Booked until")
     assert "Amina" not in page.content()
 
 
@@ -67,11 +67,11 @@ def test_a_lost_line_is_shown_and_polled_over_until_it_is_back(
     amina = visitor("amina")
     amina.context.route("**/api/v1/stream*", lambda route: route.fulfill(status=503, body=""))
     page = amina.open("/labs/tanger")
-    expect(page.get_by_text("Reconnecting…")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     speaks(session, "tanger-prusa-1", "running", **printing())
-    expect(page.locator(TILE)).to_have_attribute("data-state", "running", timeout=15_000)
+    expect(page.locator(TILE)).to_have_attribute("data-state", "running")
     amina.context.unroute("**/api/v1/stream*")
-    expect(page.locator("live-lab")).to_have_attribute("data-line", "open", timeout=15_000)
+    expect(page.locator("live-lab")).to_have_attribute("data-line", "open")
     expect(page.get_by_text("Reconnecting…")).to_be_hidden()
     # The 503 was of this test's own making.
     amina.complaints[:] = [each for each in amina.complaints if "503" not in each]
@@ -96,5 +96,5 @@ def test_the_machines_own_page_lives_too(visitor: Visit, session: Session, cast:
     expect(page.locator("live-lab")).to_have_attribute("data-line", "open")
     speaks(session, "tanger-prusa-1", "paused", **printing(0.3))
     panel = page.locator("#panel-tanger-prusa-1")
-    expect(panel).to_have_attribute("data-state", "paused", timeout=5000)
+    expect(panel).to_have_attribute("data-state", "paused")
     expect(panel).to_contain_text("30 %")

@@ -189,7 +189,7 @@ def test_two_admins_who_erase_themselves_at_once_leave_one(
         try:
             with transaction(sessions) as session:
                 session.execute(text("SELECT 1"))
-                barrier.wait(10)
+                barrier.wait(30)
                 erase(session, Actor(member_id, ""), member_id, now, BASE)
         except DomainError as error:
             return error.refusals[0].code

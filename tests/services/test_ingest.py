@@ -91,7 +91,7 @@ def retained(broker: Mosquitto, topic: str) -> bytes | None:
     client.on_message = lambda _client, _data, message: found.append(message.payload)
     client.subscribe(topic, 1)
     try:
-        wait_for(lambda: bool(found), 3)
+        wait_for(lambda: bool(found))
     finally:
         client.disconnect()
         client.loop_stop()

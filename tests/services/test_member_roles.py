@@ -102,7 +102,7 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(
     def remove(actor: object, member_id: int) -> None:
         try:
             with transaction(sessions) as session:
-                meet.wait(10)
+                meet.wait(30)
                 remove_role(session, actor, member_id, "admin", None, utc_now())  # type: ignore[arg-type]
         except DomainError as error:
             refusals.append(error)
@@ -114,7 +114,7 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(
     for each in both:
         each.start()
     for each in both:
-        each.join(20)
+        each.join(60)
     with transaction(sessions) as session:
         assert len(session.scalars(select(Role.id).where(Role.role == "admin")).all()) == 1
     assert [error.refusals[0].code for error in refusals] == ["last_admin"]
