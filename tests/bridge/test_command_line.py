@@ -90,7 +90,7 @@ def test_several_bridges_in_one_process(
     command = [sys.executable, "-m", "firmware_bridge", *map(str, arguments)]
     process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: all(server.status(f"tanger-laser-{n}") for n in range(1, count + 1)), 15)
+        until(lambda: all(server.status(f"tanger-laser-{n}") for n in range(1, count + 1)), 30)
         assert len(server.committed) == count
     finally:
         began = time.monotonic()

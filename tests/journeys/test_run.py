@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from fablab.embedded.process import birth_options, is_alive
+from fablab.embedded.process import birth_options
 from tests.journeys.stack import PROJECT, eventually
 from tests.support.ports import free_port
 
@@ -82,7 +82,7 @@ def test_the_sample_network_is_alive(run: Run) -> None:
                 "SELECT count(*) FROM machine_status WHERE state <> 'unreachable'"
             ).fetchone(),
             lambda row: row == (24,),
-            30,
+            60,
             "24 machines reporting",
         )
 
@@ -96,9 +96,13 @@ def test_all_of_it_fits_into_400_megabytes(run: Run) -> None:
     assert sum(pss.values()) < 400, pss
 
 
+def web_pid(run: Run) -> int:
+    return int(json.loads((run.data / "run.json").read_text())["pids"]["web"])
+
+
 def test_a_killed_part_comes_back(run: Run) -> None:
-    pids = json.loads((run.data / "run.json").read_text())["pids"]
-    os.kill(pids["web"], signal.SIGKILL)
+    before = web_pid(run)
+    os.kill(before, signal.SIGKILL)
 
     def answers() -> bool:
         try:
@@ -107,8 +111,9 @@ def test_a_killed_part_comes_back(run: Run) -> None:
         except OSError:
             return False
 
-    eventually(lambda: is_alive(pids["web"]), lambda alive: not alive, 5, "web gone")
-    eventually(answers, bool, 20, "web back")
+    # Workers of the killed one may still answer for a moment.
+    eventually(lambda: web_pid(run), lambda pid: pid != before, 30, "another web")
+    eventually(answers, bool, 60, "web back")
 
 
 def test_stop_ends_every_child_and_a_second_start_keeps_the_data(run: Run) -> None:
@@ -116,7 +121,7 @@ def test_stop_ends_every_child_and_a_second_start_keeps_the_data(run: Run) -> No
     children = psutil.Process(run.process.pid).children(recursive=True)
     run.stop()
     eventually(
-        lambda: [child.pid for child in children if child.is_running()], lambda left: not left, 5, "gone"
+        lambda: [child.pid for child in children if child.is_running()], lambda left: not left, 15, "gone"
     )
     parts = run.start()
     with urllib.request.urlopen(parts["base_url"] + "/", timeout=10) as page:
