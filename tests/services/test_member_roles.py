@@ -14,12 +14,12 @@ from fablab.db import transaction
 from fablab.errors import Code, DomainError
 from fablab.members.models import Audit, Member, Role
 from fablab.members.roles import grant_role, remove_role
-from fablab.signin.queries import find_token
-from fablab.signin.tokens import add_token
 from fablab.signin.accounts import deactivate, reactivate
 from fablab.signin.models import SignInSession
+from fablab.signin.queries import find_token
 from fablab.signin.rules import Lengths
 from fablab.signin.sessions import begin
+from fablab.signin.tokens import add_token
 from tests.fixtures_cast import Cast
 from tests.support.actors import actor_of
 

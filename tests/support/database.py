@@ -73,10 +73,7 @@ def empty_all_tables(url: str) -> None:
 
 
 def _delete(connection: psycopg.Connection, tables: list[str]) -> None:
-    asked = " UNION ALL ".join(
-        f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})"
-        for name in tables
-    )
+    asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in tables)
     filled = [name for (name,) in connection.execute(asked)]
     with connection.transaction():
         # No foreign keys to check when everything goes; and the audit refuses to be emptied, as it should.

@@ -17,9 +17,9 @@ from werkzeug.test import TestResponse
 from fablab.app import create_app
 from fablab.clock import utc_now
 from fablab.db import transaction
-from fablab.signin import hashing
 from fablab.members.models import Member
 from fablab.settings import Settings, SettingsError, load_settings
+from fablab.signin import hashing
 from fablab.signin.service import answer_requests
 from fablab.web.database import db
 from tests.fixtures_cast import PASSWORD, SECRET, Apis, Cast

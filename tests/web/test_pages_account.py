@@ -13,10 +13,10 @@ from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.mail.models import Mail
 from fablab.members.models import Member
-from fablab.signin.hashing import matches
 from fablab.organisations.catalogue import catalogue
 from fablab.organisations.invitations import invite
 from fablab.organisations.service import found
+from fablab.signin.hashing import matches
 from fablab.signin.models import SignInSession
 from fablab.signin.service import answer_requests
 from tests.fixtures_cast import PASSWORD, Apis, Cast
