@@ -81,10 +81,9 @@ def empty_database(postgres_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_database(postgres_url: str) -> Iterator[str]:
     """The migrated database of this run. Tests take `database_url`, which also cleans up."""
-    from tests.support.database import migrate, new_database
+    from tests.support.database import migrated_database
 
-    with new_database(postgres_url) as url:
-        migrate(url)
+    with migrated_database(postgres_url) as url:
         yield url
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fablab.embedded.octoprint import OctoPrintServer
 from tests.journeys.stack import Api, Machine, Stack, eventually
-from tests.support.database import migrate, new_database
+from tests.support.database import migrated_database
 from tests.support.missing import missing
 from tests.support.mosquitto import PROGRAM, Mosquitto
 from tests.support.octoprint import OctoPrintFarm
@@ -37,8 +37,7 @@ def stack(
     broker = make_broker(folder / "mosquitto")
     servers = octoprint_farm(2)
     broker.start()
-    with new_database(postgres_url) as url:
-        migrate(url)
+    with migrated_database(postgres_url) as url:
         stack = Stack(folder, url, broker, machines_of(servers))
         stack.load_sample()
         stack.start()

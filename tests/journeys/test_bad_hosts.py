@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.conftest import machines_of, make_broker, wait_for_state
 from tests.journeys.stack import Machine, Stack, eventually
-from tests.support.database import migrate, new_database
+from tests.support.database import migrated_database
 from tests.support.octoprint import OctoPrintFarm
 from tests.support.ports import free_port
 
@@ -34,8 +34,7 @@ def test_each_bad_host_is_named_and_the_healthy_one_is_quick(
         Machine("tanger-prusa-3", f"http://127.0.0.1:{free_port()}", server.api_key),
         Machine("tanger-laser-1", f"http://127.0.0.1:{silent_port}", server.api_key),
     ]
-    with new_database(postgres_url) as url:
-        migrate(url)
+    with migrated_database(postgres_url) as url:
         stack = Stack(tmp_path, url, broker, [*bad, healthy])
         stack.load_sample()
         stack.start()

@@ -1,5 +1,6 @@
 """Databases for tests: an empty one at a time, and a migrated one that is emptied after each test."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -30,7 +31,42 @@ def new_database(server_url: str) -> Iterator[str]:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
         with psycopg.connect(plain(server_url), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def migrated_database(server_url: str) -> Iterator[str]:
+    """A new database with all tables, as `new_database`; migrated once per server and copied from then on."""
+    template = f"fablab_template_{_state_of_migrations()}"
+    name = f"fablab_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(plain(server_url), autocommit=True) as admin:
+        # Several runs may share the server; the first one makes the template.
+        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", (template,))
+        found = admin.execute("SELECT FROM pg_database WHERE datname = %s", (template,)).fetchone()
+        if found is None:
+            with new_database(server_url) as made:
+                migrate(made)
+                admin.execute(
+                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                        sql.Identifier(urlsplit(made).path[1:]), sql.Identifier(template)
+                    )
+                )
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(plain(server_url), autocommit=True) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _state_of_migrations() -> str:
+    """Another one whenever a migration is added or changed."""
+    digest = hashlib.sha256()
+    for path in sorted((PROJECT / "migrations" / "versions").glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def migrate(url: str) -> None:

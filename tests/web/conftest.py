@@ -23,10 +23,9 @@ def matrix(postgres_url: str) -> Iterator[Asking]:
     from fablab.db import connect, transaction
     from fablab.settings import load_settings
     from fablab.web.database import db
-    from tests.support.database import migrate, new_database
+    from tests.support.database import migrated_database
 
-    with new_database(postgres_url) as url:
-        migrate(url)
+    with migrated_database(postgres_url) as url:
         settings = load_settings({"DATABASE_URL": url, "FABLAB_SECRET_KEY": SECRET})
         app = create_app(settings)
         app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
