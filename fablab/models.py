@@ -1,6 +1,7 @@
 """Every table of the product in one place, for migrations and tests. Domains import their own models only."""
 
 from fablab.bookings import models as bookings
+from fablab.bookings import models_calendars, models_claims, models_rules, models_series
 from fablab.certifications import models as certifications
 from fablab.machines import models as machines
 from fablab.mail import models as mail
@@ -11,6 +12,7 @@ from fablab.telemetry import models as telemetry
 from fablab.usage import models as usage
 from fablab.utilisation import models as utilisation
 from fablab.web import models as web
+from fablab.webhooks import models as webhooks
 
 __all__ = [
     "bookings",
@@ -18,10 +20,15 @@ __all__ = [
     "machines",
     "mail",
     "members",
+    "models_calendars",
+    "models_claims",
+    "models_rules",
+    "models_series",
     "organisations",
     "signin",
     "telemetry",
     "usage",
     "utilisation",
     "web",
+    "webhooks",
 ]

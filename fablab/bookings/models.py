@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
+    ARRAY,
     DDL,
     BigInteger,
     CheckConstraint,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Index,
     String,
     event,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import INT8RANGE, ExcludeConstraint, Range
@@ -59,6 +61,9 @@ class Booking(Base):
             "ends_at",
             postgresql_where="state IN ('confirmed', 'started')",
         ),
+        Index("ix_booking_bundle_id", "bundle_id", postgresql_where="bundle_id IS NOT NULL"),
+        Index("ix_booking_series_id", "series_id", postgresql_where="series_id IS NOT NULL"),
+        Index("ix_booking_requested", "lab_id", "decide_by", postgresql_where="state = 'requested'"),
         # Finds what overlaps a span however long the history is.
         Index("ix_booking_span", text("tstzrange(starts_at, ends_at)"), postgresql_using="gist"),
     )
@@ -81,6 +86,20 @@ class Booking(Base):
     project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
     # How many come, the member included; more than one makes it a group booking, which the member leads.
     head_count: Mapped[int] = mapped_column(default=1, server_default="1")
+    # Grows with every change: the ETag, and the SEQUENCE of its calendar entry.
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    # Bookings of several machines made as one share the id of the first.
+    bundle_id: Mapped[int | None] = mapped_column(BigInteger)
+    # Which occurrence of a series it is: the wall time at which the rule places it, wherever it was moved.
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"))
+    series_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    # A request that nobody has decided by then is over.
+    decide_by: Mapped[datetime | None]
+    checked_in_at: Mapped[datetime | None]
+    checked_out_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    # A missed booking that staff do not count against the member.
+    forgiven: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     machine: Mapped[Machine] = relationship()
     member: Mapped[Member] = relationship(foreign_keys=[member_id])
@@ -105,7 +124,11 @@ class Participant(Base):
 
 
 class BookingChange(Base):
-    """One change of a booking: who or what made it, when, from which state to which, and why."""
+    """One change of a booking: who or what made it, when, from which state and time to which, and why.
+
+    Times and machines are set where they changed, or began; ``broke`` lists the codes of the rules that an
+    override by staff went over.
+    """
 
     __tablename__ = "booking_change"
 
@@ -118,10 +141,30 @@ class BookingChange(Base):
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(String(REASON_MAX), default="")
+    from_starts_at: Mapped[datetime | None]
+    from_ends_at: Mapped[datetime | None]
+    from_machine_id: Mapped[int | None] = mapped_column(ForeignKey("machine.id"))
+    to_starts_at: Mapped[datetime | None]
+    to_ends_at: Mapped[datetime | None]
+    to_machine_id: Mapped[int | None] = mapped_column(ForeignKey("machine.id"))
+    broke: Mapped[list[str]] = mapped_column(ARRAY(String(40)), default=list, server_default="{}")
+
+
+class Approval(Base):
+    """One approver's yes to a request; how many are needed is a rule."""
+
+    __tablename__ = "approval"
+
+    booking_id: Mapped[int] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id"), primary_key=True, index=True)
+    at: Mapped[datetime]
 
 
 class Occupancy(Base):
     """Every live claim on a unit's time. Two that overlap cannot be stored.
+
+    A booking has one for its machine and one for each machine that this one needs. An outage has as many as
+    there are gaps between the bookings it met.
 
     ``slot`` puts the unit in the high bits and the epoch seconds in the low 33 bits of an int8range, so that
     one built-in operator class compares both, and the constraint needs no extension. Neighbours touch without
@@ -132,7 +175,11 @@ class Occupancy(Base):
     __table_args__ = (
         CheckConstraint("ends_at > starts_at", name="span"),
         CheckConstraint("kind IN ('booking', 'outage', 'hold')", name="kind"),
-        CheckConstraint("(kind = 'booking') = (booking_id IS NOT NULL)", name="owner"),
+        CheckConstraint(
+            "(kind = 'booking') = (booking_id IS NOT NULL) AND (kind = 'outage') = (outage_id IS NOT NULL) "
+            "AND (kind = 'hold') = (hold_id IS NOT NULL)",
+            name="owner",
+        ),
         ExcludeConstraint(("slot", "&&"), using="gist", name="one_claim_per_unit_and_instant"),
         # Outages are few among many bookings, and statistics look for them every minute.
         Index("ix_occupancy_outage", "ends_at", postgresql_where="kind = 'outage'"),
@@ -146,6 +193,8 @@ class Occupancy(Base):
     ends_at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(10))
     booking_id: Mapped[int | None] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"), index=True)
+    outage_id: Mapped[int | None] = mapped_column(ForeignKey("outage.id", ondelete="CASCADE"), index=True)
+    hold_id: Mapped[int | None] = mapped_column(ForeignKey("hold.id", ondelete="CASCADE"), index=True)
     slot: Mapped[Range[int]] = mapped_column(
         INT8RANGE, Computed("occupancy_slot(unit_id, starts_at, ends_at)", persisted=True)
     )

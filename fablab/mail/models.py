@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,9 +28,21 @@ class Mail(Base):
     template: Mapped[str] = mapped_column(String(40))
     # What the template needs. Emptied once sent: a link in it may open an account.
     filling: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    # An iCalendar text that goes with it, emptied once sent; its METHOD stands in it.
+    calendar: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(index=True)
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None]
     given_up_at: Mapped[datetime | None]
     trouble: Mapped[str] = mapped_column(String(300), default="")
+
+
+class NoticeChoice(Base):
+    """That a member does not want one kind of notice by mail. Who says nothing gets them all."""
+
+    __tablename__ = "notice_choice"
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), primary_key=True)
+    notice: Mapped[str] = mapped_column(String(40), primary_key=True)
+    by_mail: Mapped[bool]

@@ -56,6 +56,8 @@ class Member(Base):
     # Only needed under 18; who is of age need not tell.
     birth_on: Mapped[date | None]
     email_verified_at: Mapped[datetime | None]
+    # A slug of the network's tariff categories, as staff see it; "" where nobody said.
+    category: Mapped[str] = mapped_column(String(60), default="", server_default="")
     # Set once the person's data is gone; the row stays for the statistics.
     erased_at: Mapped[datetime | None]
     # Name and address without accents and in lower case, as `fablab.members.search` writes them. Whoever

@@ -37,8 +37,15 @@ ROUNDS = 3
 BOOKINGS = 320
 CLIENTS = 16
 SLOT = timedelta(minutes=10)
-INSERT = "INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind) VALUES (%s, %s, %s, %s, 'hold')"
-EMPTY = "TRUNCATE booking, occupancy RESTART IDENTITY CASCADE"
+INSERT = (
+    "INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind, outage_id)"
+    " VALUES (%s, %s, %s, %s, 'outage', 1)"
+)
+EMPTY = (
+    "TRUNCATE booking, occupancy, outage RESTART IDENTITY CASCADE;"
+    "INSERT INTO outage (machine_id, lab_id, starts_at, category, note, created_at)"
+    " VALUES (1, 1, now(), 'fault', '', now())"
+)
 
 
 def rows() -> list[dict[str, Any]]:

@@ -82,13 +82,18 @@ def unit(database_url: str) -> psycopg.Connection:  # type: ignore[type-arg]
         " VALUES ('m', 'm', 1, 1, '{}', true, 0, 0, true)"
     )
     connection.execute("INSERT INTO unit (machine_id, number) VALUES (1, 1), (1, 2)")
+    connection.execute(
+        "INSERT INTO outage (machine_id, lab_id, starts_at, category, note, created_at)"
+        " VALUES (1, 1, now(), 'fault', '', now())"
+    )
     yield connection
     connection.close()
 
 
 def claim(unit: psycopg.Connection, starts: str, ends: str, number: int = 1) -> None:  # type: ignore[type-arg]
     unit.execute(
-        "INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind) VALUES (1, %s, %s, %s, 'hold')",
+        "INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind, outage_id)"
+        " VALUES (1, %s, %s, %s, 'outage', 1)",
         (number, f"2026-11-22T{starts}Z", f"2026-11-22T{ends}Z"),
     )
 

@@ -24,6 +24,7 @@ from fablab.bookings.rules import HOLDING_STATES, BookingRequest, Policy
 from fablab.bookings.service import cancel_booking, close_past_bookings, create_booking, mark_started
 from fablab.errors import Code, DomainError
 from tests.fixtures_cast import Cast, tomorrow
+from tests.support.claims import claim_outage
 
 WHO = st.sampled_from(["amina", "youssef", "salma", "karim"])
 MACHINE = st.sampled_from(["tanger-prusa-1", "tanger-prusa-2"])
@@ -120,12 +121,8 @@ def test_claims_fit_bookings_whatever_happens(
 
 def test_the_table_itself_refuses_an_overlap(session: Session, cast: Cast) -> None:
     """Even a program that forgets every rule cannot store one."""
-    insert = text(
-        "INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind)"
-        " VALUES (:lab, :unit, :starts, :ends, 'outage')"
-    )
-    values = {"lab": cast.labs["tanger"], "unit": cast.units["tanger-prusa-1"]}
-    session.execute(insert, {**values, "starts": tomorrow(10), "ends": tomorrow(12)})
-    session.execute(insert, {**values, "starts": tomorrow(12), "ends": tomorrow(13)})
+    unit = cast.units["tanger-prusa-1"]
+    claim_outage(session, unit, tomorrow(10), tomorrow(12))
+    claim_outage(session, unit, tomorrow(12), tomorrow(13))
     with pytest.raises(Exception, match="one_claim_per_unit_and_instant"):
-        session.execute(insert, {**values, "starts": tomorrow(11), "ends": tomorrow(14)})
+        claim_outage(session, unit, tomorrow(11), tomorrow(14))

@@ -23,6 +23,7 @@ from fablab.clock import utc_now
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Machine, Unit
 from tests.fixtures_cast import Cast, tomorrow
+from tests.support.claims import claim_outage
 
 
 def book(
@@ -73,16 +74,7 @@ def test_set_up_and_clean_up_are_claimed_too(session: Session, cast: Cast, polic
 
 
 def test_an_outage_takes_the_machine_like_a_booking(session: Session, cast: Cast, policy: Policy) -> None:
-    session.add(
-        Occupancy(
-            lab_id=cast.labs["tanger"],
-            unit_id=cast.units["tanger-prusa-1"],
-            starts_at=tomorrow(11),
-            ends_at=tomorrow(12),
-            kind="outage",
-        )
-    )
-    session.flush()
+    claim_outage(session, cast.units["tanger-prusa-1"], tomorrow(11), tomorrow(12))
     with pytest.raises(DomainError) as refused:
         book(session, cast, policy)
     assert refused.value.code is Code.CLASH
@@ -162,16 +154,7 @@ def test_nothing_is_offered_that_would_be_refused(session: Session, cast: Cast, 
     for machine in everywhere:
         for unit in machine.units:
             # From shortly before the horizon to shortly after it, everything is taken.
-            session.add(
-                Occupancy(
-                    lab_id=machine.lab_id,
-                    unit_id=unit.id,
-                    starts_at=last - timedelta(hours=2),
-                    ends_at=last + timedelta(hours=1),
-                    kind="outage",
-                )
-            )
-    session.flush()
+            claim_outage(session, unit.id, last - timedelta(hours=2), last + timedelta(hours=1))
     request = BookingRequest("tanger-prusa-1", last - timedelta(hours=1), last + timedelta(hours=1))
     seen = preview_booking(session, cast.actors["amina"], request, now, policy)
     assert [each.code for each in seen.refusals] == ["machine_booked"]

@@ -14,6 +14,7 @@ from fablab.bookings.models import Booking, Occupancy
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.members.models import Member
 from fablab.usage.models import Job, UsageSession
+from tests.support.claims import claim_outage
 
 ZONE = "Africa/Casablanca"
 
@@ -94,15 +95,7 @@ class Network:
         )
 
     def outage(self, machine: Machine, starts_at: datetime, ends_at: datetime, unit: int = 1) -> Occupancy:
-        return self._add(
-            Occupancy(
-                lab_id=machine.lab_id,
-                unit_id=machine.units[unit - 1].id,
-                starts_at=starts_at,
-                ends_at=ends_at,
-                kind="outage",
-            )
-        )
+        return claim_outage(self.session, machine.units[unit - 1].id, starts_at, ends_at)
 
     def _add(self, row: Any) -> Any:
         self.session.add(row)

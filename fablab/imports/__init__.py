@@ -1,0 +1,1 @@
+"""Bookings, machines and members from CSV files."""
