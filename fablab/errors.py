@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Protocol
 
 
 class Code(StrEnum):
@@ -29,13 +31,25 @@ REFUSAL_CODES = {
 }
 
 
+class Worded(Protocol):
+    """What can be said in each of the network's languages: fr, ar, en."""
+
+    def in_words(self, language: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class Refusal:
-    """One rule's no: a stable code, the field it concerns, and a sentence that says what to do."""
+    """One rule's no: a stable code, the field it concerns, and a sentence in English that says what to do.
+
+    ``values`` are what another language's sentence is filled with (see `fablab.bookings.wording`), ``origin``
+    the rule that was set somewhere and says so.
+    """
 
     code: str
     field: str
     message: str
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    origin: Worded | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from fablab.bookings.record import Record
 from fablab.machines.rules import Span
 
 # Spans longer than this are never looked at in detail, and never booked.
@@ -69,13 +70,56 @@ class BookingRequest:
 
 @dataclass(frozen=True)
 class Policy:
-    """The limits in force. The field names are those of the settings' [bookings]."""
+    """The settings' [bookings], by the same names: what holds where no row says otherwise."""
 
     min_s: int
     max_s: int
+    grid_s: int
+    min_notice_s: int
     horizon_days: int
+    max_ahead: int
+    quota_day_s: int
+    quota_week_s: int
+    quota_month_s: int
+    quota_evening_week_s: int
+    quota_weekend_month_s: int
+    one_of_kind: bool
+    certification_level: int
+    supervised_only: bool
+    approvals: int
+    decide_within_s: int
+    cancel_before_s: int
+    check_in_before_s: int
+    no_show_after_s: int
+    strikes: int
+    strike_window_days: int
+    suspension_days: int
+    hold_minutes: int
+    remind_before_s: int
     late_start_s: int
     alternatives: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a booking is: the machine with its own set-up and clean-up, its lab and its kind."""
+
+    machine_id: int
+    lab_id: int
+    kind_id: int
+    setup_s: int = 0
+    cleanup_s: int = 0
+
+
+NOWHERE = Place(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Who:
+    """Of whom rules may speak: a member's category, and the organisation in whose name it is booked."""
+
+    category: str = ""
+    organisation_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +164,21 @@ class QuotaUse:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """A machine that is claimed along with the one asked for, and its units, ascending."""
+
+    slug: str
+    unit_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class BookingFacts:
-    """What must be known to decide. ``claims`` are those the request would touch with its own buffers."""
+    """What must be known to decide.
+
+    ``claims`` are those the request would touch with its own buffers, on the machine and on all it ``needs``.
+    ``moved_from`` is when the booking is now that is asked to be moved: where its start stands, nothing is
+    said against the start.
+    """
 
     now: datetime
     zone: str
@@ -138,6 +195,25 @@ class BookingFacts:
     belongs_to_organisation: bool = True
     project_known: bool = True
     quotas: tuple[QuotaUse, ...] = ()
+    place: Place = NOWHERE
+    # What the member has booked, missed and is certified for. Gathered where a rule asks.
+    record: Record | None = None
+    # When it was until now, for a booking that is moved or made longer.
+    moved_from: Span | None = None
+    needs: tuple[Needed, ...] = ()
+
+    def choice(self) -> tuple[int, ...] | None:
+        """The first free unit of the machine and of each it needs; None where one of them has none."""
+        taken = {claim.unit_id for claim in self.claims}
+        groups = (self.unit_ids, *(need.unit_ids for need in self.needs))
+        chosen = [next((unit for unit in group if unit not in taken), None) for group in groups]
+        return None if None in chosen else tuple(unit for unit in chosen if unit is not None)
+
+    def fully_taken(self) -> str | None:
+        """Of the machines needed, the first (slug) that has no free unit; None where each has one."""
+        taken = {claim.unit_id for claim in self.claims}
+        full = (need.slug for need in self.needs if taken.issuperset(need.unit_ids))
+        return next(full, None)
 
     def free_units(self) -> list[int]:
         """Units nobody has claimed, ascending."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fablab.bookings.facts import BookingFacts, BookingRequest, Person
+from fablab.bookings.wording import refusal
 from fablab.errors import Refusal
 from fablab.machines.rules import Span, covers
 from fablab.members.rules import Actor, may_manage_lab, may_see_lab_details
@@ -15,65 +17,39 @@ from fablab.members.rules import Actor, may_manage_lab, may_see_lab_details
 
 def people_refusals(request: BookingRequest, facts: BookingFacts) -> Iterator[Refusal]:
     """Everything that speaks against the people of a request, in the order they stand in it."""
+    whom = "them" if request.for_member else "you"
     if facts.person is None:
-        yield Refusal("unknown_member", "for_member", "There is no member with that address.")
+        yield refusal("unknown_member", "for_member")
     elif facts.person.minor:
-        yield from _minor(request, facts, facts.person)
+        yield from _minor(request, facts, facts.person, whom)
     if request.organisation is not None and not facts.belongs_to_organisation:
-        whose = "they" if request.for_member else "you"
-        yield Refusal(
-            "not_member_of_organisation",
-            "organisation",
-            f"There is no organisation {request.organisation} that {whose} belong to. "
-            "Leave it out, or ask one of its owners for an invitation.",
+        yield refusal(
+            "not_member_of_organisation", "organisation", case=whom, organisation=request.organisation
         )
     if not facts.project_known:
-        yield Refusal(
-            "unknown_project",
-            "project",
-            "There is no open project with that number to book for. Choose another one, or none.",
-        )
+        yield refusal("unknown_project", "project")
     yield from _group(request, facts)
 
 
-def _minor(request: BookingRequest, facts: BookingFacts, person: Person) -> Iterator[Refusal]:
+def _minor(request: BookingRequest, facts: BookingFacts, person: Person, whom: str) -> Iterator[Refusal]:
     """Under 18: with consent, while staff are there, and never as the one who leads."""
-    field = "for_member" if request.for_member else "member"
-    are = "They are" if request.for_member else "You are"
     if request.in_a_group:
-        yield Refusal(
-            "leader_is_minor",
-            "participants",
-            f"{are} under 18. An adult books for a group; whoever is under 18 stands on the adult's list.",
-        )
+        yield refusal("leader_is_minor", "participants", case=whom)
     if not person.consent:
-        yield Refusal(
-            "minor_without_consent",
-            field,
-            f"{are} under 18 and a parent's or guardian's consent is not on record. "
-            "Bring it to the lab; staff will note it.",
-        )
+        yield refusal("minor_without_consent", "for_member" if request.for_member else "member", case=whom)
     span = Span(request.starts_at, request.ends_at)
     if not request.in_a_group and not covers(facts.supervised, span):
-        yield Refusal(
-            "minor_unsupervised", "starts_at", f"{are} under 18. {_when_staff_are_there(facts, span)}"
-        )
+        case, values = when_staff_are_there(facts, span)
+        yield refusal("minor_unsupervised", "starts_at", case=f"{whom}_{case}", **values)
 
 
-def _when_staff_are_there(facts: BookingFacts, wanted: Span) -> str:
-    """What to do about it: the supervised hours of that day in wall time."""
+def when_staff_are_there(facts: BookingFacts, wanted: Span) -> tuple[str, dict[str, Any]]:
+    """What to do about a time without staff: the case "that_day" with its supervised hours, or "no_day"."""
     zone = ZoneInfo(facts.zone)
     day = wanted.starts_at.astimezone(zone).date()
     local = [(span.starts_at.astimezone(zone), span.ends_at.astimezone(zone)) for span in facts.supervised]
-    that_day = [f"{starts:%H:%M} to {ends:%H:%M}" for starts, ends in local if starts.date() == day]
-    if not that_day:
-        return (
-            f"No staff are in the lab on {day}. Choose another day, or come with a group that an adult books."
-        )
-    return (
-        f"Choose a time when staff are in the lab, on {day} {' and '.join(that_day)}, "
-        "or come with a group that an adult books."
-    )
+    that_day = [f"{starts:%H:%M}\u2013{ends:%H:%M}" for starts, ends in local if starts.date() == day]
+    return ("that_day", {"day": day, "hours": that_day}) if that_day else ("no_day", {"day": day})
 
 
 def _group(request: BookingRequest, facts: BookingFacts) -> Iterator[Refusal]:
@@ -82,31 +58,18 @@ def _group(request: BookingRequest, facts: BookingFacts) -> Iterator[Refusal]:
     names = {guest.written.casefold(): guest.written for guest in request.participants}
     twice = [names[name] for name, count in written.items() if count > 1]
     if twice:
-        yield _mismatch(
-            f"{', '.join(twice)}: listed twice. Add something that tells them apart, or leave one out."
-        )
+        yield refusal("participants_mismatch", "participants", case="twice", names=twice)
     if facts.person is not None:
         leader = {facts.person.email.casefold(), facts.person.name.casefold()} - {""}
         if leader & written.keys():
-            yield _mismatch("Who leads the group is counted already. Leave them out of the list.")
+            yield refusal("participants_mismatch", "participants", case="leader")
     least = 1 + len(request.participants)
     if request.heads < least:
-        yield Refusal(
-            "participants_mismatch",
-            "head_count",
-            f"With the one who leads, {least} people are named. Say at least {least}, or shorten the list.",
-        )
+        yield refusal("participants_mismatch", "head_count", case="too_few", least=least)
     if facts.without_consent:
-        yield Refusal(
-            "minor_without_consent",
-            "participants",
-            f"{', '.join(facts.without_consent)}: under 18, and a parent's or guardian's consent is not on "
-            "record. Leave them out, or bring the consent to the lab first.",
+        yield refusal(
+            "minor_without_consent", "participants", case="listed", names=list(facts.without_consent)
         )
-
-
-def _mismatch(message: str) -> Refusal:
-    return Refusal("participants_mismatch", "participants", message)
 
 
 class Part(StrEnum):
@@ -166,3 +129,23 @@ def may_see_whose(actor: Actor, member_id: int | None, lab_id: int) -> bool:
 def may_cancel(actor: Actor, part: Part | None, lab_id: int) -> bool:
     """Whose it is, and whoever manages the lab."""
     return part is Part.LEADER or (part is Part.STAFF and may_manage_lab(actor, lab_id))
+
+
+def may_move(actor: Actor, part: Part | None, lab_id: int) -> bool:
+    """Give it another time, machine or purpose: whose it is, and whoever manages the lab."""
+    return may_cancel(actor, part, lab_id)
+
+
+def may_override(actor: Actor, lab_id: int) -> bool:
+    """Go over the lab's rules: whoever manages it."""
+    return may_manage_lab(actor, lab_id)
+
+
+def may_decide(actor: Actor, lab_id: int) -> bool:
+    """Agree to a request, or reject it: whoever manages the lab."""
+    return may_manage_lab(actor, lab_id)
+
+
+def may_close_machines(actor: Actor, lab_id: int) -> bool:
+    """Say that a machine is out of service: whoever manages the lab."""
+    return may_manage_lab(actor, lab_id)

@@ -60,7 +60,7 @@ def _member(session: Session, condition: ColumnElement[bool]) -> MemberView | No
 def with_roles(*more: Any) -> Select[*tuple[Any, ...]]:
     """Members, a row for each of their roles (or one with none); `actor_from` makes an Actor of them."""
     return (
-        select(Member.id, Member.name, Member.birth_on, Role.role, Role.lab_id, *more)
+        select(Member.id, Member.name, Member.birth_on, Member.category, Role.role, Role.lab_id, *more)
         .select_from(Member)
         .outerjoin(Role, Role.member_id == Member.id)
     )
@@ -77,6 +77,7 @@ def actor_from(rows: Iterable[RowMapping], read_only: bool = False) -> Actor | N
         member_id=rows[0]["id"],
         name=rows[0]["name"],
         birth_on=rows[0]["birth_on"],
+        category=rows[0]["category"],
         managed_labs=frozenset(lab for role, lab in roles if role == "manager"),
         trained_labs=frozenset(lab for role, lab in roles if role == "trainer"),
         maker="maker" in everywhere,

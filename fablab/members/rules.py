@@ -27,7 +27,7 @@ class Actor:
 
     ``read_only`` is true for a token of scope ``read``; the web's door turns away what it would write.
     ``address`` is where the request came from, for the audit; None outside the web. ``birth_on`` is known of
-    who is, or was, under 18.
+    who is, or was, under 18. ``category`` is a slug of the network's tariff categories, "" where nobody said.
     """
 
     member_id: int
@@ -40,6 +40,7 @@ class Actor:
     read_only: bool = False
     address: str | None = None
     birth_on: date | None = None
+    category: str = ""
 
 
 def is_staff(actor: Actor) -> bool:
@@ -60,6 +61,11 @@ def may_see_lab_details(actor: Actor, lab_id: int) -> bool:
 def may_manage_lab(actor: Actor, lab_id: int) -> bool:
     """Change what belongs to others in this lab: its manager and admins."""
     return actor.admin or lab_id in actor.managed_labs
+
+
+def may_manage_some_lab(actor: Actor) -> bool:
+    """Whether there is any lab they manage."""
+    return actor.admin or bool(actor.managed_labs)
 
 
 def may_book(actor: Actor, lab_id: int) -> bool:

@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from fablab.errors import Alternative, Code, DomainError, Refusal
 from fablab.logs import logger
 from fablab.web.database import db
+from fablab.web.language import caller_language, refusal_json, told
 
 log = logger("web")
 
@@ -68,14 +69,14 @@ def problem(
     refusals: Sequence[Refusal] = (),
     alternatives: Sequence[Alternative] = (),
 ) -> Response:
-    """An answer as RFC 9457 has it, with what a booking needs beside it."""
+    """An answer as RFC 9457 has it, in the caller's language, with what a booking needs beside it."""
     body = {
         "type": f"/api/docs#{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": told(detail, refusals),
         "code": code,
-        "refusals": [{"code": each.code, "field": each.field, "message": each.message} for each in refusals],
+        "refusals": [refusal_json(each) for each in refusals],
         "alternatives": [
             {
                 "machine": each.machine,
@@ -89,6 +90,8 @@ def problem(
     answer = Response(
         json.dumps(body, ensure_ascii=False), status=status, content_type="application/problem+json"
     )
+    answer.headers["Content-Language"] = caller_language()
+    answer.vary.add("Accept-Language")
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="fablab"'
     return answer

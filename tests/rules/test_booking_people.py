@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fablab.bookings.facts import BookingFacts, BookingRequest, Guest, Person, Policy
+from fablab.bookings.facts import BookingFacts, BookingRequest, Guest, Person
 from fablab.bookings.rules import REFUSAL_CODES, decide
 from fablab.bookings.rules_people import (
     Part,
@@ -19,10 +19,11 @@ from fablab.bookings.rules_people import (
 )
 from fablab.machines.rules import Span
 from fablab.members.rules import Actor
+from tests.support.rules import ruling
 
 NOW = datetime(2027, 2, 1, 8, tzinfo=UTC)
 TEN = NOW.replace(hour=10)
-POLICY = Policy(min_s=600, max_s=86400, horizon_days=60, late_start_s=300, alternatives=3)
+RULING = ruling()
 FACTS = BookingFacts(
     now=NOW, zone="Africa/Casablanca", active=True, open_throughout=True, unit_ids=(7,), claims=()
 )
@@ -34,7 +35,7 @@ ALI, SARA = Guest(name="Ali"), Guest(name="Sara")
 
 
 def refused(request: BookingRequest, facts: BookingFacts = FACTS) -> list[tuple[str, str]]:
-    return [(each.code, each.field) for each in decide(request, facts, POLICY)]
+    return [(each.code, each.field) for each in decide(request, facts, RULING)]
 
 
 def test_a_minor_books_alone_while_staff_are_there() -> None:
@@ -55,11 +56,11 @@ def test_not_one_minute_without_them(request_: BookingRequest) -> None:
 
 def test_a_minor_is_told_when_staff_are_there_that_day() -> None:
     late = replace(REQUEST, starts_at=TEN + timedelta(hours=8), ends_at=TEN + timedelta(hours=9))
-    (refusal,) = decide(late, STAFFED, POLICY)
+    (refusal,) = decide(late, STAFFED, RULING)
     assert "You are under 18" in refusal.message
-    assert "on 2027-02-01 10:00 to 12:00" in refusal.message
-    (refusal,) = decide(late, replace(STAFFED, supervised=()), POLICY)
-    assert "No staff are in the lab on 2027-02-01" in refusal.message
+    assert "on 1 February 2027: 10:00–12:00" in refusal.message
+    (refusal,) = decide(late, replace(STAFFED, supervised=()), RULING)
+    assert "No staff are in the lab on 1 February 2027" in refusal.message
 
 
 def test_an_open_door_is_no_supervision() -> None:
@@ -85,7 +86,7 @@ def test_a_manager_who_books_for_a_minor_does_not_lift_the_rules() -> None:
         ("minor_without_consent", "for_member"),
         ("minor_unsupervised", "starts_at"),
     ]
-    assert all("They are under 18" in each.message for each in decide(request, facts, POLICY))
+    assert all("They are under 18" in each.message for each in decide(request, facts, RULING))
 
 
 def test_an_adult_leads_at_any_hour() -> None:
@@ -133,7 +134,7 @@ def test_an_unknown_organisation_and_anothers_are_refused_in_the_same_words() ->
     request = replace(REQUEST, organisation="other-startup")
     assert refused(request, facts) == [("not_member_of_organisation", "organisation")]
     # Nothing else is known of it, so nothing else can be said.
-    assert "other-startup" in decide(request, facts, POLICY)[0].message
+    assert "other-startup" in decide(request, facts, RULING)[0].message
 
 
 def test_a_project_must_be_one_to_book_for() -> None:

@@ -102,7 +102,7 @@ def test_a_second_more_is_refused_with_what_is_left_and_when() -> None:
     (refusal,) = quota_refusals([use(kind="3D printer")])
     assert refusal.message.startswith(
         "Atlas Club may book 20 hours of machine time (3D printer) a week. "
-        "From 25 January to 31 January it has booked 18 hours, which leaves 2 hours; "
+        "From 25 January 2027 to 31 January 2027 it has booked 18 hours, which leaves 2 hours; "
         "this booking takes 3 hours."
     )
 

@@ -13,15 +13,15 @@ from fablab.bookings.rules import (
     BookingFacts,
     BookingRequest,
     Claim,
-    Policy,
     cancellable,
     decide,
     minutes,
     wall_span,
 )
+from tests.support.rules import ruling
 
 NOW = datetime(2026, 2, 7, 12, 0, tzinfo=UTC)
-POLICY = Policy(min_s=600, max_s=86400, horizon_days=60, late_start_s=300, alternatives=3)
+RULING = ruling(late_start_s=300)
 FACTS = BookingFacts(
     now=NOW, zone="Africa/Casablanca", active=True, open_throughout=True, unit_ids=(7,), claims=()
 )
@@ -33,7 +33,7 @@ def request(start_in_s: int = 3600, length_s: int = 3600) -> BookingRequest:
 
 
 def codes(wanted: BookingRequest, facts: BookingFacts = FACTS) -> list[str]:
-    return [refusal.code for refusal in decide(wanted, facts, POLICY)]
+    return [refusal.code for refusal in decide(wanted, facts, RULING)]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_not_used_and_not_over_can_be_cancelled(state: str, left_s: int,
 
 
 def test_a_plain_request_is_not_refused() -> None:
-    assert decide(request(), FACTS, POLICY) == []
+    assert decide(request(), FACTS, RULING) == []
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_span_that_is_none_is_judged_no_further() -> None:
 
 def test_a_clash_is_named_in_the_labs_wall_time() -> None:
     claim = Claim(7, NOW, NOW + timedelta(hours=2))
-    (refusal,) = decide(request(), replace(FACTS, claims=(claim,)), POLICY)
+    (refusal,) = decide(request(), replace(FACTS, claims=(claim,)), RULING)
     assert refusal.message == "tanger-prusa-1 is taken 2026-02-07 13:00 to 15:00."
 
 
