@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 FILLING_MAX = 300
+# Lines of a list in a mail; whoever fills one says that there are more.
+LINES_MAX = 80
 LINK_MAX = 2000
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=2)
 # How long a server that was away is left alone, at least and at most.
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=15), timedelta(minutes=5)
 _ADDRESS = re.compile(r"https?://[^\s<>\"']+")
+# A page of ours, which gets the service's own address before it when the mail is sent.
+_PATH = re.compile(r"/(?!/)[^\s<>\"'\\]*")
 # Mail programs make links of these by themselves, wherever they stand: "http://1.2.3.4", "example.org".
 _SCHEME = re.compile(r"://+")
 _DOT = re.compile(r"(?<=\w)\.(?=[^\W\d_]{2})")
@@ -51,8 +55,13 @@ def plain(value: str) -> str:
 
 
 def is_link(value: str) -> bool:
-    """Whether a button may lead there."""
-    return len(value) <= LINK_MAX and _ADDRESS.fullmatch(value) is not None
+    """Whether a button may lead there: an address, or the path of one of our pages."""
+    return len(value) <= LINK_MAX and bool(_ADDRESS.fullmatch(value) or _PATH.fullmatch(value))
+
+
+def absolute(link: str, base_url: str) -> str:
+    """The address a link leads to."""
+    return base_url.rstrip("/") + link if link.startswith("/") else link
 
 
 def greetable(name: str) -> str:

@@ -19,8 +19,9 @@ from fablab.logs import logger
 from fablab.mail.models import Mail
 from fablab.mail.post import LaterError, NeverError, Post, ServerAwayError
 from fablab.mail.queries import AWAY
-from fablab.mail.rules import Patience, rest, wait
-from fablab.mail.texts import template
+from fablab.mail.rules import Patience, absolute, rest, wait
+from fablab.mail.texts import LINK, template
+from fablab.mail.unsubscribing import unsubscribing
 from fablab.settings import Settings
 
 _log = logger("mail")
@@ -74,7 +75,10 @@ def give_up_late(session: Session, now: datetime, give_up_after: timedelta) -> i
             update(Mail)
             .where(Mail.id.in_(found.with_for_update(skip_locked=True)))
             .values(
-                given_up_at=now, filling={}, trouble=case((Mail.trouble == "", "too late"), else_=had_trouble)
+                given_up_at=now,
+                filling={},
+                calendar=None,
+                trouble=case((Mail.trouble == "", "too late"), else_=had_trouble),
             )
             .returning(Mail.id)
         )
@@ -119,23 +123,37 @@ def _post(mail: Mail, post: Post, settings: Settings) -> None:
     # Here: the clock's process, which may only stand by, needs megabytes for it.
     from fablab.mail.letter import compose
 
+    filling = mail.filling
+    if LINK in filling:
+        filling = {**filling, LINK: absolute(filling[LINK], settings.web.base_url)}
     post.send(
         compose(
             mail.template,
             mail.language,
-            mail.filling,
+            filling,
             sender=settings.mail.sender,
             to=mail.address,
             message_id=f"<mail-{mail.id}-{mail.created_at:%Y%m%d%H%M%S%f}@{_host(settings)}>",
             written_at=mail.created_at,
+            calendar=mail.calendar,
+            unsubscribe=_unsubscribe(mail, settings),
         )
     )
+
+
+def _unsubscribe(mail: Mail, settings: Settings) -> str | None:
+    """Where one POST ends mails of this kind for its reader; None where there is nothing to end."""
+    notice, secret = template(mail.template).notice, settings.web.secret_key
+    if not (notice and secret and mail.member_id):
+        return None
+    return absolute(f"/notices/off/{unsubscribing(secret, mail.member_id, notice)}", settings.web.base_url)
 
 
 def _gone(mail: Mail, now: datetime) -> None:
     mail.attempts += 1
     mail.sent_at = now
     mail.filling = {}
+    mail.calendar = None
     mail.trouble = ""
 
 
@@ -151,6 +169,7 @@ def _give_up(mail: Mail, why: str, now: datetime) -> None:
     mail.attempts += 1
     mail.given_up_at = now
     mail.filling = {}
+    mail.calendar = None
     mail.trouble = _trouble(mail, why)
     _log.warning("mail_given_up", mail=mail.id, template=mail.template, trouble=mail.trouble)
 

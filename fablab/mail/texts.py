@@ -41,11 +41,19 @@ class Words:
 
 @dataclass(frozen=True)
 class Template:
-    """A mail in every language. After ``useful_h`` hours it is not worth sending any more (None: always)."""
+    """A mail in every language. After ``useful_h`` hours it is not worth sending any more (None: always).
+
+    ``notice`` is the kind of notice it is (`fablab.mail.choices`), which its reader may not want; empty: it
+    always goes. A paragraph with one of the ``optional`` gaps is left out where nothing fills it. A paragraph
+    that is one of the ``lists`` becomes several lines.
+    """
 
     name: str
     useful_h: int | None
     words: Mapping[str, Words]
+    notice: str = ""
+    optional: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
 
     @property
     def gaps(self) -> frozenset[str]:
@@ -77,13 +85,32 @@ def template(name: str) -> Template:
     if not re.fullmatch(r"[a-z_]+", name) or not path.is_file():
         raise LookupError(f"there is no mail {name!r}; there are {', '.join(names())}")
     read = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Template(name, read.get("useful_h"), {each: _words(read[each]) for each in LANGUAGES})
+    return Template(
+        name,
+        read.get("useful_h"),
+        {each: _words(read[each]) for each in LANGUAGES},
+        read.get("notice", ""),
+        frozenset(read.get("optional", ())),
+        frozenset(read.get("lists", ())),
+    )
 
 
 @cache
 def frame(language: str) -> Frame:
     read = tomllib.loads((HERE / "frame.toml").read_text(encoding="utf-8"))
     return Frame(**read[language])
+
+
+def lines_of(text: str, filling: Mapping[str, Any]) -> list[str] | None:
+    """The lines that a paragraph stands for which is a list; None for any other paragraph."""
+    gap = _GAP.fullmatch(text)
+    value = filling.get(gap[1]) if gap else None
+    return value if isinstance(value, list) else None
+
+
+def needed(text: str, filling: Mapping[str, Any], optional: frozenset[str]) -> bool:
+    """Whether a paragraph says anything: one with an optional gap that is empty does not."""
+    return all(filling[gap] for gap in _GAP.findall(text) if gap in optional)
 
 
 def fill(text: str, filling: Mapping[str, str]) -> str:

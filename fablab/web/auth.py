@@ -49,6 +49,12 @@ def public(view: View) -> View:
     return view
 
 
+def proven_by_address(view: View) -> View:
+    """Mark a view that a mail program posts to: its address, and nothing a browser adds, proves who may."""
+    view.proven_by_address = True  # type: ignore[attr-defined]
+    return view
+
+
 def current_actor() -> Actor:
     """Who makes this request. Raises NOT_SIGNED_IN when nobody is known."""
     actor = actor_or_none()
@@ -156,7 +162,8 @@ def _check() -> AnyResponse | None:
         if actor.read_only and request.method not in SAFE_METHODS:
             raise not_allowed("This token may only read.")
         enrolment = _enrolment(actor)
-    if request.method not in SAFE_METHODS and not _has_bearer():
+    by_address = getattr(view, "proven_by_address", False)
+    if request.method not in SAFE_METHODS and not _has_bearer() and not by_address:
         # A browser sends its cookies along with requests that other sites make; a token it does not.
         csrf.protect()
     return enrolment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
+from fablab.mail.choices import KINDS
 from fablab.mail.letter import compose
 from fablab.mail.models import Mail
 from fablab.mail.service import Recipient, queue
@@ -25,9 +27,11 @@ from tests.support.mail_server import MailServer
 HREF = "https://fablab.example.org/x/abc?a=1&b=2"
 
 
-def filling(name: str) -> dict[str, str]:
+def filling(name: str) -> dict[str, Any]:
     """Something in each gap that can be found again."""
-    return {gap: HREF if gap == LINK else f"the {gap}" for gap in template(name).gaps}
+    found: dict[str, Any] = {gap: f"the {gap}" for gap in template(name).gaps}
+    found |= {gap: [f"the first of {gap}", f"the last of {gap}"] for gap in template(name).lists}
+    return {**found, LINK: HREF} if LINK in found else found
 
 
 def written(template_name: str, language: str, **more: str) -> EmailMessage:
@@ -113,12 +117,15 @@ def test_every_mail_reaches_a_server_in_every_language(
             assert mail["Auto-Submitted"] == "auto-generated"
             assert mail["From"] == "Fablab <fablab@localhost>"
             assert not {"img", "script", "link", "iframe"} & page.tags, "nothing is fetched from anywhere"
-            for gap, value in filling(name).items():
-                assert value in text or value in mail["Subject"], (name, language, gap)
-                assert value in page.words or value in page.links, (name, language, gap)
+            for gap, given in filling(name).items():
+                for value in given if isinstance(given, list) else [given]:
+                    assert value in text or value in mail["Subject"], (name, language, gap)
+                    assert value in page.words or value in page.links, (name, language, gap)
             assert not re.search(r"[{}]", text + mail["Subject"] + page.words), (name, language)
             assert page.links == ([HREF, HREF] if LINK in template(name).gaps else [])
             for paragraph in template(name).words[language].text:
+                if paragraph.strip("{}") in template(name).lists:
+                    continue
                 start = paragraph.split("{")[0].strip()
                 assert start in text
                 assert start in page.words
@@ -174,7 +181,8 @@ def test_what_people_typed_adds_neither_headers_nor_tags_nor_links(
     [
         ("reset_password", {}),
         ("reset_password", {"link": HREF, "more": "x"}),
-        ("reset_password", {"link": "/reset/abc"}),
+        ("reset_password", {"link": "//evil.example/reset"}),
+        ("reset_password", {"link": "/reset/a b"}),
         ("reset_password", {"link": "javascript:alert(1)"}),
         ("reset_password", {"link": 'https://x/"onclick="'}),
         ("welcome", {"title": "x"}),
@@ -217,3 +225,58 @@ def test_no_text_calls_for_what_it_does_not_have() -> None:
             message_id="<a@b>",
             written_at=utc_now(),
         )
+
+
+def test_a_notice_that_may_be_turned_off_is_of_a_kind_there_is() -> None:
+    """A house rule: what concerns an account itself always comes, all else says of which kind it is."""
+    for name in names():
+        kind = template(name).notice
+        assert kind == "" or kind in KINDS, f"fablab/mail/templates/{name}.toml: there is no notice {kind!r}"
+        assert template(name).optional <= template(name).gaps, name
+        assert template(name).lists <= template(name).gaps, name
+    always = {name for name in names() if not template(name).notice}
+    assert {"reset_password", "password_changed", "way_in_added", "address_changed", "data_erased"} <= always
+    assert not {name for name in always if name.startswith(("booking_", "training_", "certification_"))}
+    assert {template(name).notice for name in names()} - {""} == set(KINDS), "a kind that nobody ever gets"
+
+
+def test_what_is_optional_and_empty_leaves_no_gap() -> None:
+    empty: dict[str, Any] = {"by": "", "leader": "", "purpose": "", "dates": []}
+    text, html = parts(written("booking_confirmed", "en", **empty))
+    assert "Done by" not in text + html
+    assert "{" not in text
+    assert "\n\n\n" not in text
+    assert "<ul" not in html
+    text, html = parts(
+        written("booking_confirmed", "en", **{**empty, "by": "Salma", "dates": ["one", "<b>two"]})
+    )
+    assert "Done by Salma." in text
+    assert "- one\n- <b>two" in text
+    assert "<bdi>one</bdi></li>" in html
+    assert "&lt;b&gt;two" in html
+
+
+def test_an_invitation_stands_beside_the_text_and_as_a_file(
+    outbox: Callable[..., Outbox], server: MailServer
+) -> None:
+    calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:CANCEL\r\nX-NAME:أمينة\r\nEND:VCALENDAR\r\n"
+    mail = compose(
+        "welcome",
+        "ar",
+        {"name": "Amina", **filling("welcome")},
+        sender="Fablab <fablab@example.org>",
+        to="amina@example.org",
+        message_id="<mail-1@example.org>",
+        written_at=utc_now(),
+        calendar=calendar,
+    )
+    read = message_from_bytes(bytes(mail), policy=policy.default)
+    found = [each for each in read.walk() if each.get_content_type() == "text/calendar"]
+    assert [each.get_param("method") for each in found] == ["CANCEL", "CANCEL"]
+    assert [each.get_param("charset") for each in found] == ["utf-8", "utf-8"]
+    assert [each.get_payload(decode=True) for each in found] == [calendar.encode()] * 2
+    assert [each.get_content_disposition() for each in found] == [None, "attachment"]
+    assert found[1].get_filename() == "booking.ics"
+    around = next(each for each in read.walk() if each.get_content_type() == "multipart/alternative")
+    kinds = [each.get_content_type() for each in around.iter_parts()]
+    assert kinds == ["text/plain", "text/html", "text/calendar"]

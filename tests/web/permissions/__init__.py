@@ -45,6 +45,8 @@ class Row:
     form: Mapping[str, Any] | None = field(default=None, kw_only=True)
     query: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    # The secret in the address is the proof; a mail program sends it, which has read no page of ours.
+    proven_by_address: bool = field(default=False, kw_only=True)
 
     def expected(self, person: str) -> int:
         """The status one of PEOPLE gets."""
