@@ -1,7 +1,7 @@
 """Every table of the product in one place, for migrations and tests. Domains import their own models only."""
 
 from fablab.bookings import models as bookings
-from fablab.bookings import models_calendars, models_claims, models_rules, models_series
+from fablab.bookings import models_calendars, models_claims, models_notices, models_rules, models_series
 from fablab.certifications import models as certifications
 from fablab.machines import models as machines
 from fablab.mail import models as mail
@@ -22,6 +22,7 @@ __all__ = [
     "members",
     "models_calendars",
     "models_claims",
+    "models_notices",
     "models_rules",
     "models_series",
     "organisations",

@@ -62,8 +62,9 @@ def upgrade() -> None:
         sa.Column("ends_on", sa.Date(), nullable=False),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("proposal", sa.String(length=60), nullable=True),
-        sa.Column("confirmed", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
         sa.CheckConstraint("ends_on >= starts_on", name=op.f("ck_season_days")),
+        sa.CheckConstraint("state IN ('proposed', 'confirmed', 'declined')", name=op.f("ck_season_state")),
         sa.ForeignKeyConstraint(["lab_id"], ["lab.id"], name=op.f("fk_season_lab_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_season")),
         sa.UniqueConstraint("lab_id", "proposal", name=op.f("uq_season_lab_id_proposal")),
@@ -134,6 +135,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("lab_id", "proposal", name=op.f("uq_closure_lab_id_proposal")),
     )
     op.create_index("ix_closure_lab_id_local_ends", "closure", ["lab_id", "local_ends"], unique=False)
+    op.create_index(op.f("ix_closure_source_id"), "closure", ["source_id"], unique=False)
     op.create_table(
         "machine_need",
         sa.Column("machine_id", sa.Integer(), nullable=False),
@@ -285,12 +287,43 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_approval_member_id"), "approval", ["member_id"], unique=False)
     op.create_table(
+        "booking_notice",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("batch", sa.Uuid(), nullable=False),
+        sa.Column("booking_id", sa.BigInteger(), nullable=False),
+        sa.Column("what", sa.String(length=20), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("machine_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.BigInteger(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("from_member_id", sa.BigInteger(), nullable=True),
+        sa.Column("offers", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["booking_id"], ["booking.id"], name=op.f("fk_booking_notice_booking_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_booking_notice")),
+    )
+    op.create_table(
+        "digest",
+        sa.Column("lab_id", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["lab_id"], ["lab.id"], name=op.f("fk_digest_lab_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("lab_id", name=op.f("pk_digest")),
+    )
+    op.create_table(
         "handover",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("booking_id", sa.BigInteger(), nullable=False),
         sa.Column("for_booking_id", sa.BigInteger(), nullable=True),
         sa.Column("from_member_id", sa.BigInteger(), nullable=False),
-        sa.Column("to_member_id", sa.BigInteger(), nullable=False),
+        sa.Column("to_email", sa.String(length=254), server_default="", nullable=False),
+        sa.Column("to_member_id", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("for_version", sa.Integer(), nullable=True),
         sa.Column("note", sa.String(length=500), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -422,6 +455,8 @@ def upgrade() -> None:
     op.add_column("booking_change", sa.Column("to_starts_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("booking_change", sa.Column("to_ends_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("booking_change", sa.Column("to_machine_id", sa.Integer(), nullable=True))
+    op.add_column("booking_change", sa.Column("from_holder_id", sa.BigInteger(), nullable=True))
+    op.add_column("booking_change", sa.Column("to_holder_id", sa.BigInteger(), nullable=True))
     op.add_column(
         "booking_change",
         sa.Column("broke", sa.ARRAY(sa.String(length=40)), server_default="{}", nullable=False),
@@ -432,6 +467,15 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_booking_change_to_machine_id"), "booking_change", "machine", ["to_machine_id"], ["id"]
     )
+    for column in ("from_holder_id", "to_holder_id"):
+        op.create_foreign_key(
+            op.f(f"fk_booking_change_{column}"),
+            "booking_change",
+            "member",
+            [column],
+            ["id"],
+            ondelete="SET NULL",
+        )
     op.add_column(
         "lab",
         sa.Column("hours_version", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -526,6 +570,9 @@ def downgrade() -> None:
     op.drop_column("lab", "hours_version")
     op.drop_constraint(op.f("fk_booking_change_to_machine_id"), "booking_change", type_="foreignkey")
     op.drop_constraint(op.f("fk_booking_change_from_machine_id"), "booking_change", type_="foreignkey")
+    for column in ("from_holder_id", "to_holder_id"):
+        op.drop_constraint(op.f(f"fk_booking_change_{column}"), "booking_change", type_="foreignkey")
+        op.drop_column("booking_change", column)
     op.drop_column("booking_change", "broke")
     op.drop_column("booking_change", "to_machine_id")
     op.drop_column("booking_change", "to_ends_at")
@@ -560,6 +607,8 @@ def downgrade() -> None:
     op.drop_index("ix_handover_expires_at", table_name="handover", postgresql_where="state = 'offered'")
     op.drop_index("ix_handover_booking_id", table_name="handover")
     op.drop_table("handover")
+    op.drop_table("digest")
+    op.drop_table("booking_notice")
     op.drop_index(op.f("ix_approval_member_id"), table_name="approval")
     op.drop_table("approval")
     op.drop_table("series_skip")
