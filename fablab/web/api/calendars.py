@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from fablab.bookings.queries import calendar
+from flask import Response, jsonify
+
+from fablab.bookings.calendar import calendar, lab_calendar
 from fablab.clock import utc_now
-from fablab.machines.queries import machines
 from fablab.web.api.base import Blueprint, session, span_of, the_lab, the_machine
 from fablab.web.auth import current_actor
 from fablab.web.schemas.base import check_span
-from fablab.web.schemas.bookings import CalendarPage, CalendarQuery, calendar_json
+from fablab.web.schemas.calendars import CalendarPage, CalendarQuery, calendar_page
 
 blueprint = Blueprint("calendars", "What takes machines' time")
 LONGEST_DAYS = 92
@@ -19,24 +21,26 @@ LONGEST_DAYS = 92
 @blueprint.get("/machines/<slug:machine>/calendar")
 @blueprint.arguments(CalendarQuery, location="query")
 @blueprint.response(200, CalendarPage)
-def get_machine_calendar(query: dict[str, Any], machine: str) -> dict[str, Any]:
+def get_machine_calendar(query: dict[str, Any], machine: str) -> Response:
     """A machine's taken spans; seven days from today unless said otherwise, 92 at most."""
-    found = the_machine(machine)
-    return _calendar([found.id], query, found.zone)
+    found, now = the_machine(machine), utc_now()
+    since, until = _span(query, found.zone, now)
+    rows = calendar(session(), [found.id], since, until, now)
+    return jsonify(calendar_page(rows, current_actor()))
 
 
 @blueprint.get("/labs/<slug:lab>/calendar")
 @blueprint.arguments(CalendarQuery, location="query")
 @blueprint.response(200, CalendarPage)
-def get_lab_calendar(query: dict[str, Any], lab: str) -> dict[str, Any]:
+def get_lab_calendar(query: dict[str, Any], lab: str) -> Response:
     """The taken spans of all machines of a lab; seven days from today unless said otherwise, 92 at most."""
-    found = the_lab(lab)
-    return _calendar([each.id for each in machines(session(), lab=lab)], query, found.zone)
+    found, now = the_lab(lab), utc_now()
+    since, until = _span(query, found.zone, now)
+    rows = lab_calendar(session(), found.id, since, until, now)
+    return jsonify(calendar_page(rows, current_actor()))
 
 
-def _calendar(machine_ids: list[int], query: dict[str, Any], zone: str) -> dict[str, Any]:
-    since, until = span_of(query, zone, utc_now(), days=7)
+def _span(query: dict[str, Any], zone: str, now: datetime) -> tuple[datetime, datetime]:
+    since, until = span_of(query, zone, now, days=7)
     check_span(since, until, LONGEST_DAYS)
-    actor = current_actor()
-    rows = calendar(session(), machine_ids, since, until)
-    return {"items": [calendar_json(row, actor) for row in rows], "next": None}
+    return since, until
