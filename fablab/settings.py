@@ -166,14 +166,67 @@ class Mail:
 class Bookings:
     min_s: int
     max_s: int
+    grid_s: int
+    min_notice_s: int
     horizon_days: int
+    max_ahead: int
+    quota_day_s: int
+    quota_week_s: int
+    quota_month_s: int
+    quota_evening_week_s: int
+    quota_weekend_month_s: int
+    one_of_kind: bool
+    certification_level: int
+    supervised_only: bool
+    approvals: int
+    decide_within_s: int
+    cancel_before_s: int
+    check_in_before_s: int
+    no_show_after_s: int
+    strikes: int
+    strike_window_days: int
+    suspension_days: int
+    hold_minutes: int
+    remind_before_s: int
     late_start_s: int
     alternatives: int
 
     def __post_init__(self) -> None:
-        _at_least_one(self, "min_s", "horizon_days")
+        _at_least_one(self, "min_s", "horizon_days", "strike_window_days", "suspension_days", "hold_minutes")
         if self.min_s > self.max_s:
             raise SettingsError(f"bookings.min_s: must not be more than bookings.max_s ({self.max_s})")
+        if self.grid_s and (self.grid_s < 60 or 86400 % self.grid_s):
+            raise SettingsError("bookings.grid_s: must divide a day evenly (300, 900, 1800, 3600), or be 0")
+        if self.certification_level > 3:
+            raise SettingsError("bookings.certification_level: must be 0, 1, 2 or 3")
+
+
+@dataclass(frozen=True)
+class Hours:
+    holidays: str
+    holidays_language: str
+    ramadan: bool
+    calendars_every_s: int
+    private_calendars: bool
+
+    def __post_init__(self) -> None:
+        if self.holidays and not re.fullmatch("[A-Z]{2}", self.holidays):
+            raise SettingsError(
+                f"hours.holidays: must be a country as two capital letters, such as MA, not {self.holidays!r}"
+            )
+        if self.calendars_every_s < 60:
+            raise SettingsError("hours.calendars_every_s: must be at least 60")
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    private: bool
+    timeout_s: int
+    run_s: int
+    threads: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "timeout_s", "run_s", "threads")
 
 
 @dataclass(frozen=True)
@@ -272,6 +325,18 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Imports:
+    """How much one imported file may hold."""
+
+    bytes: int
+    lines: int
+    lines_by_web: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self, "bytes", "lines", "lines_by_web")
+
+
+@dataclass(frozen=True)
 class Retention:
     """Days for which things are kept; 0 is for ever."""
 
@@ -284,6 +349,8 @@ class Retention:
     consents_days: int
     tokens_days: int
     mails_days: int
+    deliveries_days: int
+    waits_days: int
     answers_days: int
     audit_days: int
 
@@ -302,10 +369,13 @@ class Settings:
     mqtt: Mqtt
     mail: Mail
     bookings: Bookings
+    hours: Hours
+    webhooks: Webhooks
     telemetry: Telemetry
     certifications: Certifications
     usage: Usage
     network: Network
+    imports: Imports
     retention: Retention
     oidc: tuple[Oidc, ...] = ()
 
@@ -343,10 +413,13 @@ _SECTIONS: dict[str, Any] = {
     "mqtt": Mqtt,
     "mail": Mail,
     "bookings": Bookings,
+    "hours": Hours,
+    "webhooks": Webhooks,
     "telemetry": Telemetry,
     "certifications": Certifications,
     "usage": Usage,
     "network": Network,
+    "imports": Imports,
     "retention": Retention,
 }
 

@@ -63,6 +63,15 @@ BOOKING = Personal(
         "organisation_id": ORGANISATION,
         "project_id": Shown("Project", "(SELECT name FROM project WHERE id = t.project_id)", "project"),
         "head_count": Shown("People"),
+        "version": Hidden("how often the row changed, so that two changes at once do not undo one another"),
+        "bundle_id": Shown("Booked together, as"),
+        "series_id": Shown("Series"),
+        "series_at": Shown("Its time in the series, on the lab's clock"),
+        "decide_by": Shown("To be decided by"),
+        "checked_in_at": Shown("Checked in at"),
+        "checked_out_at": Shown("Checked out at"),
+        "reminded_at": Shown("Reminded at"),
+        "forgiven": Shown("Missed, but not counted"),
     },
     erasure=(Change(OWN + " AND t.purpose <> ''", {"purpose": "''"}),),
     kept={"zone": STATISTICS, "state": STATISTICS},
@@ -91,6 +100,29 @@ BOOKING_CHANGE = Personal(
         "from_state": Shown("From"),
         "to_state": Shown("To"),
         "reason": Shown("Reason"),
+        "from_starts_at": Shown("Start before"),
+        "from_ends_at": Shown("End before"),
+        "from_machine_id": Shown(
+            "Machine before", "(SELECT slug FROM machine WHERE id = t.from_machine_id)", "from_machine"
+        ),
+        "to_starts_at": Shown("New start"),
+        "to_ends_at": Shown("New end"),
+        "to_machine_id": Shown(
+            "New machine", "(SELECT slug FROM machine WHERE id = t.to_machine_id)", "to_machine"
+        ),
+        "from_holder_id": Shown(
+            "Whose before",
+            "CASE WHEN t.from_holder_id = :member THEN 'yours' WHEN t.from_holder_id IS NULL THEN '' "
+            "ELSE 'another member''s' END",
+            "from_holder",
+        ),
+        "to_holder_id": Shown(
+            "Whose then",
+            "CASE WHEN t.to_holder_id = :member THEN 'yours' WHEN t.to_holder_id IS NULL THEN '' "
+            "ELSE 'another member''s' END",
+            "to_holder",
+        ),
+        "broke": Shown("Rules that staff went over", "array_to_string(t.broke, ', ')"),
     },
     # What the clock and the machines give as reasons are sentences of ours.
     erasure=(Change(OWN_BOOKING + " AND t.made_by = 'member' AND t.reason <> ''", {"reason": "''"}),),
@@ -100,7 +132,11 @@ BOOKING_CHANGE = Personal(
         "to_state": STATISTICS,
         "reason": "what staff wrote about another's booking is that member's history",
     },
-    links={"member_id": "leads to the erased member"},
+    links={
+        "member_id": "leads to the erased member",
+        "from_holder_id": "leads to the erased member",
+        "to_holder_id": "leads to the erased member",
+    },
     limits=(
         Limit(
             "booking_texts_days",

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from fablab.bookings import waiting
 from fablab.bookings.service import cancel_booking
 from fablab.certifications.enrolments import leave
 from fablab.data_rights.catalogue import AFTER_VERBS, BEFORE_VERBS
@@ -27,7 +28,8 @@ def forget(session: Session, who: Person, now: datetime, base_url: str) -> int:
     The member's organisations are held first: whoever books in their name does that, too, before it waits
     for the time that is given back here.
 
-    1. Texts and names go from what the member did; the rows stay for the statistics.
+    1. Texts and names go from what the member did; the rows stay for the statistics. What they waited for,
+       and offered to others, goes whole.
     2. What the member still holds is given back by the usual verbs, so that others get it: bookings to come,
        places in trainings, organisations.
     3. The account's own rows go, those the verbs just wrote among them; the member's row becomes nobody's.
@@ -42,12 +44,14 @@ def forget(session: Session, who: Person, now: datetime, base_url: str) -> int:
         "address": erased_address(who.id),
         "terms": terms(who, emails),
     }
+    # Nothing of what is given back below is kept for them, and what was is others'.
+    waiting.withdraw_all(session, who.id, now, None)
     _carry_out(session, BEFORE_VERBS, arguments)
     # Without a network address: it would stand in the audit.
     oneself = Actor(who.id, who.name)
     bookings = bookings_to_come(session, who.id, now)
     for booking_id in bookings:
-        cancel_booking(session, oneself, booking_id, now, REASON)
+        cancel_booking(session, oneself, booking_id, now, None, REASON)
     for training_id in trainings_to_come(session, who.id, now):
         leave(session, oneself, training_id, now, base_url)
     forget_member(session, oneself, who.id, now)

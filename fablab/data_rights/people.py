@@ -36,6 +36,7 @@ MEMBER = Personal(
         "created_at": Shown("Since"),
         "language": Shown("Language"),
         "birth_on": Shown("Born on"),
+        "category": Shown("Category"),
         "email_verified_at": Shown("Address verified at"),
         "erased_at": Hidden("empty for as long as there is somebody to ask"),
         "sought": Hidden("the name and the address again, as they are searched for"),
@@ -51,6 +52,7 @@ MEMBER = Personal(
                 "active": "false",
                 "language": "'fr'",
                 "birth_on": "NULL",
+                "category": "''",
                 "email_verified_at": "NULL",
                 "erased_at": ":now",
                 "sought": "''",
@@ -181,6 +183,7 @@ MAIL = Personal(
         "language": Shown("Language"),
         "template": Shown("About"),
         "filling": Hidden("holds links that open the account until the mail is sent, and is empty then"),
+        "calendar": Hidden("the booking as a calendar has it, until the mail is sent; see bookings.csv"),
         "created_at": Shown("Written at"),
         "due_at": Hidden("when the service tries next"),
         "attempts": Hidden("how often the service tried"),
@@ -191,7 +194,7 @@ MAIL = Personal(
     erasure=(
         Delete("t.member_id = :member OR lower(t.address) = ANY(CAST(:emails AS text[]))"),
         # Written to others in the member's name and never sent.
-        Delete("t.given_up_at IS NOT NULL AND " + mentions("t.filling::text")),
+        Delete(f"t.given_up_at IS NOT NULL AND ({mentions('t.filling::text')} OR {mentions('t.calendar')})"),
     ),
     links={"member_id": "goes with the row"},
     limits=(Limit("mails_days", "coalesce(t.sent_at, t.given_up_at) < :before"),),

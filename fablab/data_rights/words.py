@@ -124,6 +124,42 @@ FILES: dict[str, dict[str, str]] = {
         "fr": "La durée d'utilisation des machines dans vos réservations, et leur énergie.",
         "ar": "مدة استعمال الآلات في حجوزاتك وطاقتها.",
     },
+    "approvals": {
+        "en": "Approvals: of your requests by staff, and of others' requests by you.",
+        "fr": "Les accords : à vos demandes par l'équipe, et par vous aux demandes d'autres personnes.",
+        "ar": "الموافقات: على طلباتك من الفريق، ومنك على طلبات الآخرين.",
+    },
+    "series": {
+        "en": "Your bookings that come again and again.",
+        "fr": "Vos réservations qui se répètent.",
+        "ar": "حجوزاتك المتكررة.",
+    },
+    "series-skipped": {
+        "en": "Dates of these that were not booked, and which rule was in the way.",
+        "fr": "Les dates de celles-ci qui n'ont pas été réservées, et la règle qui l'empêchait.",
+        "ar": "تواريخ منها لم تحجز، والقاعدة التي منعت ذلك.",
+    },
+    "waiting-list": {
+        "en": "What you stood in line for.",
+        "fr": "Ce pour quoi vous étiez en liste d'attente.",
+        "ar": "ما انتظرت دورك من أجله.",
+    },
+    "handovers": {
+        "en": "Bookings you offered to others, and others to you.",
+        "fr": "Les réservations que vous avez proposées à d'autres, et eux à vous.",
+        "ar": "الحجوزات التي عرضتها على غيرك أو عرضها غيرك عليك.",
+    },
+    "calendar-feeds": {
+        "en": "Your calendar feeds: of what, and when they were read. Their secret addresses are not kept.",
+        "fr": "Vos flux d'agenda : de quoi, et quand ils ont été lus. Leurs adresses secrètes ne sont pas "
+        "conservées.",
+        "ar": "تقاويمك المشتركة: لأي شيء ومتى قرئت. عناوينها السرية لا نحتفظ بها.",
+    },
+    "notices": {
+        "en": "Which notices you want by mail.",
+        "fr": "Les avis que vous voulez par courriel.",
+        "ar": "الإشعارات التي تريدها بالبريد.",
+    },
 }
 
 INTRODUCTION = {

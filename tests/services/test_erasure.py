@@ -155,6 +155,8 @@ def test_what_is_others_stays(session: Session, year: Year, cast: Cast, now: dat
     before = find(session, OTHERS)
     assert {("organisation", "name"), ("project", "name"), ("participant", "name")} <= before
     assert {("booking", "purpose"), ("status_change", "detail"), ("dead_letter", "payload")} <= before
+    assert {("outage", "note"), ("rule", "note"), ("closure", "label"), ("handover", "note")} <= before
+    assert {("webhook_delivery", "payload"), ("series", "purpose"), ("calendar_key", "key_hash")} <= before
     counted = session.scalar(
         select(func.count()).select_from(Participant).where(Participant.name.like("kw3%"))
     )
@@ -297,7 +299,7 @@ OF_OURS = {
     ("member", "language"), ("member", "password_hash"), ("role", "role"), ("token", "scope"),
     ("mail", "language"), ("mail_link", "purpose"), ("link_request", "purpose"),
     ("project", "filiere"), ("project", "programme"), ("certification_change", "change"),
-    ("training", "title"), ("training", "notes"),
+    ("training", "title"), ("training", "notes"), ("waiting", "state"), ("handover", "state"),
 }  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, BookingChange, Participant
+from fablab.bookings.models_claims import Handover, Waiting
+from fablab.bookings.models_series import Series
 from fablab.clock import utc_now
 from fablab.data_rights import retention, tasks
 from fablab.mail.models import Mail
@@ -24,6 +26,7 @@ from fablab.telemetry.models import DeadLetter, StatusChange
 from fablab.telemetry.partitions import drop_partitions, make_partitions
 from fablab.usage.models import Job
 from fablab.web.models import Idempotency
+from fablab.webhooks.models import Delivery, Webhook
 from tests.fixtures_cast import ZONE, Cast
 
 KEPT = 400
@@ -168,6 +171,63 @@ def mail(session: Session, cast: Cast, at: datetime) -> Any:
     return select(Mail.id)
 
 
+def repeated(session: Session, cast: Cast, at: datetime) -> Any:
+    of = booking(session, cast, at)
+    series = Series(
+        machine_id=of.machine_id,
+        member_id=of.member_id,
+        created_by_id=of.member_id,
+        rrule="FREQ=WEEKLY;COUNT=2",
+        zone=ZONE,
+        local_starts=of.local_starts,
+        local_ends=of.local_ends,
+        purpose="A vase a week",
+        created_at=at - DAY,
+    )
+    session.add(series)
+    session.flush()
+    of.series_id = series.id
+    return select(Series.id).where(Series.purpose != "")
+
+
+def waited(session: Session, cast: Cast, at: datetime) -> Any:
+    session.add(
+        Waiting(
+            member_id=cast.members["amina"],
+            machine_id=cast.machines["tanger-prusa-1"],
+            duration_s=60,
+            after=at - DAY,
+            before=at,
+            state="expired",
+            created_at=at - DAY,
+        )
+    )
+    return select(Waiting.id)
+
+
+def offered(session: Session, cast: Cast, at: datetime) -> Any:
+    session.add(
+        Handover(
+            booking_id=booking(session, cast, at).id,
+            from_member_id=cast.members["amina"],
+            to_email="youssef@example.org",
+            version=1,
+            state="declined",
+            created_at=at - DAY,
+            expires_at=at,
+        )
+    )
+    return select(Handover.id)
+
+
+def delivery(session: Session, cast: Cast, at: datetime) -> Any:
+    webhook = Webhook(url="https://example.org", events=[], secret="-", created_at=at)
+    session.add(webhook)
+    session.flush()
+    session.add(Delivery(webhook_id=webhook.id, event="e", payload={}, created_at=at, due_at=at))
+    return select(Delivery.id)
+
+
 def answer(session: Session, cast: Cast, at: datetime) -> Any:
     session.add(
         Idempotency(member_id=cast.members["amina"], key=str(uuid.uuid4()), digest="0", created_at=at)
@@ -194,6 +254,10 @@ RULES: list[tuple[str, Made]] = [
     ("consents_days", grown_up),
     ("tokens_days", token),
     ("mails_days", mail),
+    ("booking_texts_days", repeated),
+    ("waits_days", waited),
+    ("waits_days", offered),
+    ("deliveries_days", delivery),
     ("answers_days", answer),
     ("audit_days", act),
 ]

@@ -13,6 +13,7 @@ from fablab.members.search import sought
 from fablab.settings import Settings
 from tests.fixtures_cast import Cast
 from tests.support.year_account import account, belonging, mentions
+from tests.support.year_arrangements import arrangements
 from tests.support.year_marks import DAY, DAYS, EMAIL, HOUR, MARK, NAME, OTHERS, Year
 from tests.support.year_work import at_the_machines, bookings
 
@@ -30,12 +31,14 @@ def live_a_year(session: Session, cast: Cast, settings: Settings, now: datetime)
             birth_on=date(2009, 7, 7),
             email_verified_at=now - DAYS * DAY,
             language="en",
+            category=f"{MARK} category",
         )
     )
     account(session, year, cast, now)
     belonging(session, year, cast, now)
     _learning(session, year, cast, now)
     bookings(session, year, cast, now)
+    arrangements(session, year, cast, now)
     at_the_machines(session, year, cast, settings, now)
     mentions(session, year, cast, now)
     return year

@@ -26,6 +26,8 @@ KEPT = (
     ("What machines reported while they worked", "status_changes_days", ""),
     ("Temperatures and power of machines", "readings_days", ""),
     ("That we wrote you a mail", "mails_days", "after it was sent"),
+    ("Your places in waiting lists and offers of bookings", "waits_days", "after they are over"),
+    ("What labs’ own programs were told about bookings", "deliveries_days", ""),
     ("Invitations to your address", "invitations_days", "after they ran out"),
     ("Access tokens that no longer work", "tokens_days", "after they ended"),
     ("A guardian’s consent", "consents_days", "after you turn 18"),
