@@ -12,6 +12,7 @@ from sqlalchemy import Insert, Table, insert
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.bookings.models_claims import Outage as OutageRow
 from fablab.db import Base
 from fablab.sample.network import MACHINES, ZONE
 from fablab.sample.plan import Booked, Outage
@@ -63,6 +64,10 @@ def write(
             for change in _changes(booking_ids[number], each, members[each.email], first_use.get(number))
         ],
     )
+    outage_ids = session.scalars(
+        _into(OutageRow).returning(OutageRow.id, sort_by_parameter_order=True),
+        [_outage(each, places, members) for each in history.outages],
+    )
     session.execute(
         _into(Occupancy),
         [
@@ -71,7 +76,7 @@ def write(
                 for number, each in enumerate(history.booked)
                 if each.state != "cancelled"
             ),
-            *(_outage(each, places) for each in history.outages),
+            *(_stood_still(*pair, places) for pair in zip(history.outages, outage_ids, strict=True)),
         ],
     )
     owners: dict[int, dict[str, int | None]] = {
@@ -148,10 +153,25 @@ def _claim(each: Booked, places: Places, booking_id: int) -> dict[str, Any]:
         "ends_at": each.ends_at + _CLEANUP[each.machine],
         "kind": "booking",
         "booking_id": booking_id,
+        "outage_id": None,
     }
 
 
-def _outage(each: Outage, places: Places) -> dict[str, Any]:
+def _outage(each: Outage, places: Places, members: Mapping[str, int]) -> dict[str, Any]:
+    machine_id, lab_id, _ = places[each.machine]
+    return {
+        "machine_id": machine_id,
+        "lab_id": lab_id,
+        "starts_at": each.starts_at,
+        "ends_at": each.ends_at,
+        "category": each.category,
+        "note": each.note,
+        "created_by_id": members[each.reported_by],
+        "created_at": each.starts_at,
+    }
+
+
+def _stood_still(each: Outage, outage_id: int, places: Places) -> dict[str, Any]:
     _, lab_id, unit_id = places[each.machine]
     return {
         "lab_id": lab_id,
@@ -160,6 +180,7 @@ def _outage(each: Outage, places: Places) -> dict[str, Any]:
         "ends_at": each.ends_at,
         "kind": "outage",
         "booking_id": None,
+        "outage_id": outage_id,
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from fablab.sample.network import LASER, ZONE, SampleLab, SampleMachine
+from fablab.sample.network import LASER, PRINTER, ZONE, SampleLab, SampleMachine
 from fablab.sample.people import CAST, MAKERS, SampleMember
 
 DAYS_BACK = 60
@@ -36,6 +36,17 @@ _PURPOSES = {
     ),
 }  # fmt: skip
 
+_TROUBLES = {
+    PRINTER: (
+        ("fault", "Buse bouchée"), ("fault", "Le plateau ne chauffe plus"),
+        ("maintenance", "Graissage des axes"), ("supplies", "Plus de filament PLA"),
+    ),
+    LASER: (
+        ("fault", "La ventilation fait un bruit anormal"), ("maintenance", "Nettoyage des miroirs"),
+        ("supplies", "Filtre de l'extracteur commandé"),
+    ),
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Booked:
@@ -53,9 +64,14 @@ class Booked:
 
 @dataclass(frozen=True)
 class Outage:
+    """A machine out of service; ``reported_by`` is the member of staff who said so."""
+
     machine: str
     starts_at: datetime
     ends_at: datetime
+    category: str
+    note: str
+    reported_by: str
 
 
 def plan(
@@ -178,4 +194,7 @@ def _outages(machine: SampleMachine, seed: str, today: date, now: datetime) -> l
         return []
     day = today - timedelta(days=dice.randrange(5, DAYS_BACK - 2))
     starts_at = datetime.combine(day, time(dice.randrange(9, 17)), ZoneInfo(ZONE)).astimezone(UTC)
-    return [Outage(machine.slug, starts_at, starts_at + timedelta(hours=dice.choice((3, 6, 24, 48))))]
+    ends_at = starts_at + timedelta(hours=dice.choice((3, 6, 24, 48)))
+    category, note = dice.choice(_TROUBLES[machine.kind])
+    reported_by = "karim@example.org" if machine.lab == "rabat" else "salma@example.org"
+    return [Outage(machine.slug, starts_at, ends_at, category, note, reported_by)]
