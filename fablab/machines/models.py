@@ -63,12 +63,14 @@ class Lab(_Named, Base):
 class Season(Base):
     """Days, the last one included, on which a lab keeps other hours, such as those of Ramadan.
 
-    Where seasons overlap the highest priority counts, then the later start.
+    Where seasons overlap the highest priority counts, then the later start. A proposal counts once staff have
+    confirmed it; one that they declined is kept, so that it is not proposed again.
     """
 
     __tablename__ = "season"
     __table_args__ = (
         CheckConstraint("ends_on >= starts_on", name="days"),
+        CheckConstraint("state IN ('proposed', 'confirmed', 'declined')", name="state"),
         UniqueConstraint("lab_id", "proposal"),
     )
 
@@ -80,8 +82,7 @@ class Season(Base):
     priority: Mapped[int] = mapped_column(SmallInteger, default=0)
     # What proposed it, such as "ramadan-1448": it is proposed once. None: staff thought of it.
     proposal: Mapped[str | None] = mapped_column(String(60))
-    # A proposal counts once staff have confirmed it.
-    confirmed: Mapped[bool] = mapped_column(default=True)
+    state: Mapped[str] = mapped_column(String(10), default="confirmed")
 
 
 class Opening(Base):
@@ -143,7 +144,9 @@ class Closure(Base):
     state: Mapped[str] = mapped_column(String(10), default="confirmed")
     proposal: Mapped[str | None] = mapped_column(String(200))
     # Read from this calendar; it goes with it.
-    source_id: Mapped[int | None] = mapped_column(ForeignKey("calendar_source.id", ondelete="CASCADE"))
+    source_id: Mapped[int | None] = mapped_column(
+        ForeignKey("calendar_source.id", ondelete="CASCADE"), index=True
+    )
 
 
 class CalendarSource(Base):

@@ -1,23 +1,27 @@
-"""Reads about places and machines; whatever takes a session is one statement and returns plain records."""
+"""Reads about places and machines; whatever takes a session is one statement and returns plain records.
+
+One more where the hours of a lab have changed since this process read them last.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import time
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import JSON, Select, Uuid, bindparam, column, func, literal_column, select, table
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
-from fablab.machines.rules import OpenHours
+from fablab.machines.hours import Hours, MachineHours
+from fablab.machines.known_hours import hours_of_labs
+from fablab.machines.models import Kind, Lab, Machine, Region, Unit
 
 
 @dataclass(frozen=True)
 class LabView:
-    """A lab with its weekly hours. ``names`` are keyed fr, ar, en."""
+    """A lab with its own hours. ``names`` are keyed fr, ar, en."""
 
     id: int
     slug: str
@@ -28,7 +32,7 @@ class LabView:
     address: str
     latitude: float | None
     longitude: float | None
-    openings: tuple[OpenHours, ...]
+    hours: MachineHours
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,21 @@ class KindView:
 
 
 @dataclass(frozen=True)
+class NeededUnits:
+    """A machine that another cannot run without, and its units, ascending."""
+
+    machine_id: int
+    slug: str
+    unit_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class MachineView:
-    """A machine with what its lab contributes. ``unit_ids`` ascend."""
+    """A machine with what its lab contributes. ``unit_ids`` ascend.
+
+    ``needs`` are the machines that are claimed with it, also those that they need in turn. One that is not
+    ``bookable`` is only ever claimed so.
+    """
 
     id: int
     slug: str
@@ -60,8 +77,12 @@ class MachineView:
     setup_s: int
     cleanup_s: int
     active: bool
+    bookable: bool
     unit_ids: tuple[int, ...]
-    openings: tuple[OpenHours, ...]
+    needs: tuple[NeededUnits, ...]
+    hours: MachineHours
+    # Of the rules of bookings, which domains above keep in memory; None: there never was one.
+    rules_version: UUID | None
 
 
 def labs(session: Session, *, region: str | None = None) -> list[LabView]:
@@ -69,7 +90,9 @@ def labs(session: Session, *, region: str | None = None) -> list[LabView]:
     query = _labs().order_by(Lab.slug)
     if region is not None:
         query = query.where(Region.slug == region)
-    return [_lab_view(row) for row in session.execute(query)]
+    rows = session.execute(query).all()
+    known = hours_of_labs(session, {row.id: row.hours_version for row in rows})
+    return [_lab_view(row, known[row.id]) for row in rows]
 
 
 def common_zone(labs: Sequence[LabView]) -> str:
@@ -79,7 +102,9 @@ def common_zone(labs: Sequence[LabView]) -> str:
 
 def lab_by_slug(session: Session, slug: str) -> LabView | None:
     row = session.execute(_labs().where(Lab.slug == slug)).one_or_none()
-    return None if row is None else _lab_view(row)
+    if row is None:
+        return None
+    return _lab_view(row, hours_of_labs(session, {row.id: row.hours_version})[row.id])
 
 
 def kinds(session: Session) -> list[KindView]:
@@ -118,13 +143,17 @@ def machines(
         query = query.where(Machine.slug > after)
     if limit is not None:
         query = query.limit(limit)
-    return [_machine_view(row) for row in session.execute(query)]
+    rows = session.execute(query).all()
+    known = hours_of_labs(session, {row.lab_id: row.hours_version for row in rows})
+    return [_machine_view(row, known[row.lab_id]) for row in rows]
 
 
 def machine_by_slug(session: Session, slug: str) -> MachineView | None:
     """The machine, also when it is no longer active."""
     row = session.execute(_MACHINE_BY_SLUG, {"slug": slug}).one_or_none()
-    return None if row is None else _machine_view(row)
+    if row is None:
+        return None
+    return _machine_view(row, hours_of_labs(session, {row.lab_id: row.hours_version})[row.lab_id])
 
 
 def _labs() -> Select[*tuple[Any, ...]]:
@@ -143,11 +172,34 @@ def _labs() -> Select[*tuple[Any, ...]]:
             Lab.address,
             Lab.latitude,
             Lab.longitude,
-            _openings_of(Lab.id),
+            Lab.hours_version,
         )
         .select_from(Lab)
         .join(Region, Region.id == Lab.region_id)
     )
+
+
+# Looked for only where a machine is known to need any: the machines listed once, and few are.
+_NEEDS = literal_column(
+    """
+    CASE WHEN machine.id IN (SELECT machine_id FROM machine_need) THEN (
+        WITH RECURSIVE needed (id) AS (
+            SELECT needs_id FROM machine_need WHERE machine_id = machine.id
+            UNION SELECT next.needs_id FROM machine_need AS next JOIN needed ON needed.id = next.machine_id
+        )
+        SELECT json_agg(json_build_array(needed.id, other.slug, (
+            SELECT json_agg(unit.id ORDER BY unit.id) FROM unit WHERE unit.machine_id = needed.id
+        )) ORDER BY needed.id)
+        FROM needed JOIN machine AS other ON other.id = needed.id
+        WHERE needed.id <> machine.id
+    ) END
+    """,
+    type_=JSON,
+).label("needs")
+# The table alone: bookings are above machines, and their models are not known here.
+_RULES_VERSION = (
+    select(table("rules_version", column("version", Uuid)).c.version).scalar_subquery().label("rules_version")
+)
 
 
 def _machines() -> Select[*tuple[Any, ...]]:
@@ -173,8 +225,11 @@ def _machines() -> Select[*tuple[Any, ...]]:
             Machine.setup_s,
             Machine.cleanup_s,
             Machine.active,
+            Machine.bookable,
             units.label("unit_ids"),
-            _openings_of(Machine.lab_id),
+            _NEEDS,
+            Lab.hours_version,
+            _RULES_VERSION,
         )
         .select_from(Machine)
         .join(Lab, Lab.id == Machine.lab_id)
@@ -182,21 +237,7 @@ def _machines() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _openings_of(lab_id: Any) -> Any:
-    """The lab's week as JSON, so that it comes with the row it belongs to."""
-    return (
-        select(
-            func.json_agg(
-                func.json_build_array(Opening.weekday, Opening.opens, Opening.closes, Opening.supervised)
-            )
-        )
-        .where(Opening.lab_id == lab_id)
-        .scalar_subquery()
-        .label("openings")
-    )
-
-
-def _lab_view(row: Any) -> LabView:
+def _lab_view(row: Any, hours: Hours) -> LabView:
     return LabView(
         id=row.id,
         slug=row.slug,
@@ -207,23 +248,19 @@ def _lab_view(row: Any) -> LabView:
         address=row.address,
         latitude=row.latitude,
         longitude=row.longitude,
-        openings=_openings(row.openings),
+        hours=hours.of(None),
     )
 
 
-def _machine_view(row: Any) -> MachineView:
+def _machine_view(row: Any, hours: Hours) -> MachineView:
     values = dict(row._mapping)
+    del values["hours_version"]
     values["unit_ids"] = tuple(row.unit_ids or ())
-    values["openings"] = _openings(row.openings)
-    return MachineView(**values)
-
-
-def _openings(rows: list[tuple[int, str, str, bool]] | None) -> tuple[OpenHours, ...]:
-    week = (
-        OpenHours(day, time.fromisoformat(opens), time.fromisoformat(closes), supervised)
-        for day, opens, closes, supervised in rows or ()
+    values["needs"] = tuple(
+        NeededUnits(id_, slug, tuple(units or ())) for id_, slug, units in row.needs or ()
     )
-    return tuple(sorted(week, key=lambda opening: (opening.weekday, opening.opens)))
+    values["hours"] = hours.of(row.id, row.unattended)
+    return MachineView(**values)
 
 
 def _names(fr: str, ar: str, en: str) -> dict[str, str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CursorResult, select, text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 from fablab.bookings.rules import COUNTED_STATES
-from fablab.machines.models import Machine
-from fablab.machines.queries import labs
-from fablab.machines.rules import open_spans
+from fablab.machines.queries import machines
 from fablab.utilisation.rules import ceil_hour, floor_hour
 from fablab.utilisation.statement import ROLL_UP
 
@@ -33,7 +32,6 @@ def roll_up(session: Session, machine_ids: Sequence[int] | None, since: datetime
         return 0
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     session.flush()
-    open_labs, starts, ends = _open_hours(session, machine_ids, first, last)
     result = session.execute(
         text(ROLL_UP),
         {
@@ -41,9 +39,7 @@ def roll_up(session: Session, machine_ids: Sequence[int] | None, since: datetime
             "since": first,
             "until": last,
             "states": list(COUNTED_STATES),
-            "open_labs": open_labs,
-            "open_starts": starts,
-            "open_ends": ends,
+            **_open_hours(session, machine_ids, first, last),
         },
     )
     assert isinstance(result, CursorResult)
@@ -52,16 +48,23 @@ def roll_up(session: Session, machine_ids: Sequence[int] | None, since: datetime
 
 def _open_hours(
     session: Session, machine_ids: Sequence[int] | None, since: datetime, until: datetime
-) -> tuple[list[int], list[datetime], list[datetime]]:
-    """Open spans of every lab that has one of these machines, as three columns."""
-    wanted = select(Machine.lab_id).where(Machine.unattended.is_(False)).distinct()
-    if machine_ids is not None:
-        wanted = wanted.where(Machine.id.in_(machine_ids))
-    needed = set(session.scalars(wanted))
-    opened = [
-        (lab.id, span.starts_at, span.ends_at)
-        for lab in labs(session)
-        if lab.id in needed
-        for span in open_spans(lab.openings, lab.zone, since, until)
+) -> dict[str, list[Any]]:
+    """Which hours each machine keeps, and the open spans of those hours, as columns.
+
+    Machines of a lab without hours of their own share them, so that there are few.
+    """
+    found = machines(session, ids=machine_ids, inactive=machine_ids is not None)
+    number = {id(each.hours): place for place, each in enumerate(found)}
+    different = {number[id(each.hours)]: each.hours for each in found}
+    spans = [
+        (place, span.starts_at, span.ends_at)
+        for place, hours in different.items()
+        for span in hours.open_spans(since, until)
     ]
-    return [each[0] for each in opened], [each[1] for each in opened], [each[2] for each in opened]
+    return {
+        "kept_by": [each.id for each in found],
+        "kept_hours": [number[id(each.hours)] for each in found],
+        "open_hours": [place for place, _, _ in spans],
+        "open_starts": [starts for _, starts, _ in spans],
+        "open_ends": [ends for _, _, ends in spans],
+    }

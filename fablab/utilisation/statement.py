@@ -16,11 +16,12 @@ Energy of a session is spread evenly over its span. Bookings count where they st
 """
 
 # Arguments: machines (array, or null for all in service), since and until (full hours), states
-# (bookings that count), and the open spans as three arrays of equal length. An open session counts up to the
-# last word heard of it: what a silent machine does, nobody knows.
+# (bookings that count), which hours each machine keeps (two arrays of equal length), and the open spans of
+# those hours (three). An open session counts up to the last word heard of it: what a silent machine does,
+# nobody knows.
 ROLL_UP = """
 WITH target AS (
-  SELECT m.id, m.lab_id, m.unattended, (SELECT count(*) FROM unit u WHERE u.machine_id = m.id) AS units
+  SELECT m.id, m.lab_id, (SELECT count(*) FROM unit u WHERE u.machine_id = m.id) AS units
   FROM machine m
   WHERE CASE WHEN CAST(:machines AS integer[]) IS NULL THEN m.active
         ELSE m.id = ANY(CAST(:machines AS integer[])) END
@@ -35,11 +36,11 @@ WITH target AS (
   WHERE tstzrange(s.started_at, s.ended_at, '[]') && tstzrange(:since, :until)
 ), raw (machine_id, starts_at, ends_at, opened, outage, booked, inside, outside, unbooked) AS (
   SELECT t.id, o.starts_at, o.ends_at, 1, 0, 0, 0, 0, 0
-  FROM unnest(CAST(:open_labs AS integer[]), CAST(:open_starts AS timestamptz[]),
-              CAST(:open_ends AS timestamptz[])) AS o (lab_id, starts_at, ends_at)
-  JOIN target t ON t.lab_id = o.lab_id AND NOT t.unattended
-  UNION ALL
-  SELECT t.id, :since, :until, 1, 0, 0, 0, 0, 0 FROM target t WHERE t.unattended
+  FROM unnest(CAST(:open_hours AS integer[]), CAST(:open_starts AS timestamptz[]),
+              CAST(:open_ends AS timestamptz[])) AS o (hours, starts_at, ends_at)
+  JOIN unnest(CAST(:kept_by AS integer[]), CAST(:kept_hours AS integer[])) AS k (machine_id, hours)
+       USING (hours)
+  JOIN target t ON t.id = k.machine_id
   UNION ALL
   SELECT t.id, c.starts_at, c.ends_at, 0, 1, 0, 0, 0, 0
   FROM occupancy c JOIN unit u ON u.id = c.unit_id JOIN target t ON t.id = u.machine_id

@@ -1,7 +1,8 @@
-"""When a lab is open, over ordinary days, midnight, and the days on which the clock moves."""
+"""When a lab is open, over ordinary days, nights, and the days on which the clock moves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fablab.machines.rules import OpenHours, Span, covers, open_days, open_spans
+from fablab.machines.hours import Hours, OpenDay
+from fablab.machines.rules import OpenHours, Span, covers
 
 CASABLANCA = "Africa/Casablanca"
 # Ramadan 1447: at 02:00 UTC the clock went back from +01 to +00, and forward again five weeks later.
@@ -18,6 +20,15 @@ CASABLANCA = "Africa/Casablanca"
 BACK, FORWARD = date(2026, 2, 15), date(2026, 3, 22)
 NINE_TO_SIX = [OpenHours(weekday, time(9), time(18)) for weekday in range(7)]
 ZONES = (CASABLANCA, "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu")
+
+
+def open_spans(week: Sequence[OpenHours], zone: str, since: datetime, until: datetime) -> list[Span]:
+    """Of a lab that keeps this week all year."""
+    return Hours(zone, {(None, None): tuple(week)}).of(None).open_spans(since, until)
+
+
+def open_days(week: Sequence[OpenHours], zone: str, since: datetime, until: datetime) -> Iterator[OpenDay]:
+    return Hours(zone, {(None, None): tuple(week)}).of(None).open_days(since, until)
 
 
 def utc(*parts: int) -> datetime:
@@ -61,6 +72,42 @@ def test_closing_at_midnight_joins_the_next_day() -> None:
     week = [OpenHours(0, time(20), time(0)), OpenHours(1, time(0), time(2))]
     spans = open_spans(week, CASABLANCA, utc(2026, 1, 12), utc(2026, 1, 14))
     assert spans == [Span(utc(2026, 1, 12, 19), utc(2026, 1, 13, 1))]
+
+
+def test_a_night_ends_on_the_next_day_and_belongs_to_the_one_it_begins_on() -> None:
+    week = [OpenHours(0, time(22), time(2))]
+    days = list(open_days(week, CASABLANCA, utc(2026, 1, 12, 12), utc(2026, 1, 13, 12)))
+    assert [(day.on.day, day.spans) for day in days] == [
+        (12, (Span(utc(2026, 1, 12, 21), utc(2026, 1, 13, 1)),)),
+        (13, ()),
+    ]
+
+
+def test_a_range_that_begins_in_a_night_holds_the_rest_of_it() -> None:
+    week = [OpenHours(0, time(22), time(2))]
+    after_midnight = utc(2026, 1, 13, 0), utc(2026, 1, 13, 12)
+    assert open_spans(week, CASABLANCA, *after_midnight) == [Span(utc(2026, 1, 13, 0), utc(2026, 1, 13, 1))]
+    [night, tuesday] = open_days(week, CASABLANCA, *after_midnight)
+    assert (night.on.day, tuesday.on.day, tuesday.spans) == (12, 13, ())
+
+
+def test_a_sunday_night_reaches_into_monday() -> None:
+    week = [OpenHours(6, time(22), time(2)), OpenHours(0, time(2), time(8))]
+    spans = open_spans(week, CASABLANCA, utc(2026, 1, 11, 12), utc(2026, 1, 12, 12))
+    assert spans == [Span(utc(2026, 1, 11, 21), utc(2026, 1, 12, 7))]
+
+
+@pytest.mark.parametrize(("eve", "hours"), [(BACK, 5), (FORWARD, 3)])
+def test_a_night_in_which_the_clock_moves_is_an_hour_longer_or_shorter(eve: date, hours: int) -> None:
+    before = eve - timedelta(days=1)
+    week = [OpenHours(before.weekday(), time(23), time(3, 30))]
+    [span] = open_spans(week, CASABLANCA, day_of(before)[0], day_of(eve)[1])
+    assert seconds([span]) == (hours + 0.5) * 3600
+
+
+def test_from_nine_to_nine_is_a_whole_day() -> None:
+    spans = open_spans([OpenHours(0, time(9), time(9))], CASABLANCA, utc(2026, 1, 11), utc(2026, 1, 15))
+    assert spans == [Span(utc(2026, 1, 12, 8), utc(2026, 1, 13, 8))]
 
 
 def test_an_opening_inside_the_skipped_hour_begins_and_ends_with_the_skip() -> None:
@@ -109,14 +156,20 @@ walls = st.times().map(lambda wall: wall.replace(second=0, microsecond=0))
 
 @st.composite
 def weeks(draw: st.DrawFn) -> list[OpenHours]:
-    """A week of openings that do not overlap, closing at midnight at times."""
+    """A week of openings that do not overlap, closing at midnight or in the night at times."""
     week = []
+    first = 0
     for weekday in range(7):
         cuts = sorted(draw(st.sets(walls, max_size=4)))
+        # What the night before has taken of this morning.
+        cuts = [each for each in cuts if each.hour * 60 + each.minute >= first]
+        first = 0
         pairs = list(zip(cuts[::2], cuts[1::2], strict=False))
         week += [OpenHours(weekday, opens, closes) for opens, closes in pairs]
         if len(cuts) % 2:
-            week.append(OpenHours(weekday, cuts[-1], time(0)))
+            # Sunday's would reach into the Monday that was drawn first.
+            first = draw(st.integers(0, min(180, cuts[-1].hour * 60 + cuts[-1].minute))) if weekday < 6 else 0
+            week.append(OpenHours(weekday, cuts[-1], time(first // 60, first % 60)))
     return week
 
 
@@ -149,15 +202,18 @@ def test_an_instant_is_open_when_its_wall_time_is(week: list[OpenHours], zone: s
     wall = at.astimezone(ZoneInfo(zone))
     other = wall.replace(fold=1 - wall.fold)
     twice = wall.utcoffset() != other.utcoffset()
-    by_wall = any(
-        each.weekday == wall.weekday()
-        and each.opens <= wall.time()
-        and (wall.time() < each.closes or each.closes == time(0))
-        for each in week
-    )
+    by_wall = any(_shows(each, wall) for each in week)
     spans = open_spans(week, zone, at - timedelta(days=2), at + timedelta(days=2))
     is_open = any(span.starts_at <= at < span.ends_at for span in spans)
     assert is_open == by_wall or (twice and is_open)
+
+
+def _shows(opening: OpenHours, wall: datetime) -> bool:
+    """Whether an opening holds this wall time: on its own day, or in the night after it."""
+    night = opening.closes <= opening.opens
+    if opening.weekday == wall.weekday() and opening.opens <= wall.time():
+        return night or wall.time() < opening.closes
+    return night and (opening.weekday + 1) % 7 == wall.weekday() and wall.time() < opening.closes
 
 
 @given(weeks(), st.sampled_from(ZONES), near_changes, st.integers(1, 4 * 86400), st.integers(1, 4 * 86400))

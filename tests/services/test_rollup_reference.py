@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, Occupancy
 from fablab.bookings.rules import COUNTED_STATES
-from fablab.machines.models import Machine, Opening
+from fablab.machines.models import Lab, Machine, Opening
 from fablab.usage.models import UsageSession
 from fablab.utilisation.models import MachineHour
 from fablab.utilisation.service import roll_up
@@ -160,6 +161,7 @@ def store(session: Session, network: Network, case: Facts) -> Machine:
         session.execute(delete(table))
     machine = session.scalars(select(Machine).where(Machine.slug == f"{case.units}-unit")).one()
     session.execute(update(Opening).values(opens=time(case.opens), closes=time(case.closes)))
+    session.execute(update(Lab).values(hours_version=uuid4()))
     session.expire_all()
     kept = [
         network.booking(machine, case.instant(each.start), case.instant(each.end), each.state)

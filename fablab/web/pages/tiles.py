@@ -9,13 +9,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from fablab.bookings import queries as bookings
+from fablab.bookings.calendar import CalendarRow, calendar
 from fablab.bookings.claims import claims
 from fablab.bookings.free import fully_claimed
-from fablab.bookings.queries import CalendarRow
 from fablab.bookings.rules_people import may_see_whose
 from fablab.machines.queries import MachineView
-from fablab.machines.rules import Span, open_spans
+from fablab.machines.rules import Span
 from fablab.members.rules import Actor, may_book, may_see_lab_details
 from fablab.settings import Settings
 from fablab.telemetry import queries as telemetry
@@ -76,10 +75,10 @@ def tiles(
     units = [unit for machine in machines for unit in machine.unit_ids]
     by_machine = {view.machine_id: view for view in telemetry.statuses(session, ids, now, settings)}
     held: dict[int, list[CalendarRow]] = {}
-    for row in bookings.calendar(session, ids, now, now + LOOK_AHEAD):
+    for row in calendar(session, ids, now, now + LOOK_AHEAD, now):
         held.setdefault(row.machine_id, []).append(row)
     taken: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in units}
-    for claim in claims(session, units, now, now + LOOK_AHEAD):
+    for claim in claims(session, units, now, now + LOOK_AHEAD, now):
         taken[claim.unit_id].append((claim.starts_at, claim.ends_at))
     silent_after_s = settings.telemetry.silent_after_s
     return [
@@ -97,8 +96,9 @@ def tiles(
 
 
 def spans_open(machine: MachineView, since: datetime, until: datetime) -> list[Span] | None:
-    """When the machine may be used; None when it may run at any hour."""
-    return None if machine.unattended else open_spans(machine.openings, machine.zone, since, until)
+    """When the machine may be used; None when it may at any hour of that time."""
+    found = machine.hours.open_spans(since, until)
+    return None if found == [Span(since, until)] else found
 
 
 def _tile(

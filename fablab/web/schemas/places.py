@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from marshmallow import fields, validate
 
 from fablab.bookings.rules import Policy
+from fablab.machines.hours import OpenDay
 from fablab.machines.queries import KindView, LabView, MachineView
-from fablab.machines.rules import OpenDay, Span, open_days
+from fablab.machines.rules import Span
 from fablab.web.schemas.base import Cursor, Duration, Instant, PageQuery, Slug, Strict, a_slug
 from fablab.web.schemas.status import StatusOut
 from firmware_bridge.wire.messages import MachineState
@@ -54,8 +55,12 @@ class DayOut(Strict):
         fields.Nested(SpanOut),
         metadata={"description": "Those with staff there; whoever is under 18 books then"},
     )
-    season = fields.String(allow_none=True, metadata={"description": "What made these hours, or null"})
-    closure = fields.String(allow_none=True)
+    season = fields.String(
+        allow_none=True, metadata={"description": "The season whose hours these are; null: the usual ones"}
+    )
+    closure = fields.String(
+        allow_none=True, metadata={"description": "What closes it on this day, or part of it; null: nothing"}
+    )
 
 
 class KindOut(Strict):
@@ -112,8 +117,7 @@ class HoursQuery(Strict):
 
 def lab_json(lab: LabView, now: datetime) -> dict[str, Any]:
     zone = ZoneInfo(lab.zone)
-    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    today = next(open_days(lab.openings, lab.zone, midnight, midnight + timedelta(days=1))).spans
+    today = lab.hours.day(now.astimezone(zone).date()).spans
     return {
         "slug": lab.slug,
         "name": lab.names["en"],
@@ -124,7 +128,7 @@ def lab_json(lab: LabView, now: datetime) -> dict[str, Any]:
         "latitude": lab.latitude,
         "longitude": lab.longitude,
         "hours_today": [span_json(span, zone) for span in today],
-        "open_now": any(span.starts_at <= now < span.ends_at for span in today),
+        "open_now": bool(lab.hours.open_spans(now, now + timedelta(seconds=1))),
     }
 
 
@@ -133,8 +137,8 @@ def day_json(day: OpenDay, zone: ZoneInfo) -> dict[str, Any]:
         "on": day.on,
         "open": [span_json(span, zone) for span in day.spans],
         "supervised": [span_json(span, zone) for span in day.supervised],
-        "season": None,
-        "closure": None,
+        "season": day.season,
+        "closure": day.closure,
     }
 
 
