@@ -48,7 +48,7 @@ class Series(Base):
 
 
 class Skip(Base):
-    """An occurrence of a series that was not booked, and why (codes of the refusals, or "cancelled")."""
+    """An occurrence of a series that was not booked, and why: codes of refusals."""
 
     __tablename__ = "series_skip"
 
