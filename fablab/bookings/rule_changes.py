@@ -171,7 +171,7 @@ def _record(session: Session, actor: Actor, action: str, rule: RuleView, now: da
 _WHO_SETS = "In a lab its managers set the rules; beyond one lab the network's administrators do."
 _NAMED: dict[str, Any] = {"lab": Lab, "kind": Kind, "machine": Machine, "organisation": Organisation}
 # The columns of the unique index: one value for each rule and place and whom.
-_ONE_VALUE = [
+_ONE_VALUE: list[Any] = [
     "name",
     text("coalesce(lab_id, 0)"),
     text("coalesce(kind_id, 0)"),

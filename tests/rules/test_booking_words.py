@@ -50,7 +50,7 @@ def declared() -> dict[str, str]:
 
 
 def made() -> Iterator[tuple[str, str, set[str], str | None]]:
-    """Every refusal that is made of one code: where, the code, the values given, and its case (None: many)."""
+    """Every refusal that is made: where, its code, the values given, and its case (None: one of several)."""
     for name, tree in trees():
         for node in ast.walk(tree):
             if name == "wording.py" or not isinstance(node, ast.Call) or ast.unparse(node.func) != "refusal":
