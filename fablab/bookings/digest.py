@@ -155,8 +155,8 @@ def _days(session: Session, labs: Mapping[int, Any], now: datetime) -> dict[int,
         )
         .order_by(Outage.starts_at, Outage.id)
     )
-    for row in broken:
-        days[row.lab_id].outages.append(row)
+    for outage in broken:
+        days[outage.lab_id].outages.append(outage)
     return {lab_id: day for lab_id, day in days.items() if not day.silent}
 
 

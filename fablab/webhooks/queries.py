@@ -119,7 +119,10 @@ def webhooks(session: Session, actor: Actor, *, webhook_id: int | None = None) -
         query = query.where(Webhook.lab_id.in_(sorted(actor.managed_labs)))
     if webhook_id is not None:
         query = query.where(Webhook.id == webhook_id)
-    return [WebhookView(*row[:4], tuple(row[4]), *row[5:]) for row in session.execute(query)]
+    found = []
+    for id_, lab_id, lab, url, events, *rest in session.execute(query):
+        found.append(WebhookView(id_, lab_id, lab, url, tuple(events), *rest))
+    return found
 
 
 def deliveries(
