@@ -1,238 +1,224 @@
-"""Reads and writes of claimed time: what is taken, what is free instead, and the one claiming statement."""
+"""Claimed time: what is taken, and the statements that take it and give it back.
+
+Whoever claims, for a booking, a hold or an outage, does it here. The exclusion constraint is the last line;
+how claims are made keeps people from meeting it:
+
+- A booking of one unit is one INSERT with ON CONFLICT DO NOTHING (`storing.claim_unit`). It waits for
+  whoever is about to take or give back that time, holds nothing while it waits, and stores nothing when it
+  comes too late.
+- Whoever takes, moves or gives back more than one claim locks all units concerned first, ascending
+  (`lock_units`), so that none waits for another in a circle.
+
+Locks are taken in this order: members, organisation, bookings, units; each kind ascending.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.orm import Session
 
-from fablab.bookings.facts import LONGEST_DAYS, BookingRequest, Claim, Policy
-from fablab.bookings.free import Room, first_free
-from fablab.errors import Alternative
-from fablab.machines.queries import MachineView, machines
-from fablab.machines.rules import Span, open_spans, supervised_spans
+from fablab.bookings.facts import Claim
+from fablab.bookings.holds import drop_expired
+from fablab.machines.queries import MachineView
+from fablab.machines.rules import Span
 
-# Alternatives are looked for this far beyond the wanted start.
-SEARCH_DAYS = 14
+_AT = DateTime(timezone=True)
+# Of a machine with needs a claim is tried again after so many plain bookings were faster.
+_ATTEMPTS = 5
 
+# Expired holds claim nothing, though their rows may still be there.
 _CLAIMS = text(
     """
-    SELECT occupancy.unit_id, occupancy.starts_at, occupancy.ends_at
-    FROM unnest(CAST(:units AS bigint[])) AS wanted(unit_id)
-    JOIN occupancy ON occupancy.slot && occupancy_slot(wanted.unit_id, :since, :until)
-    ORDER BY occupancy.unit_id, occupancy.starts_at
+    SELECT wanted.number, occupancy.unit_id, occupancy.starts_at, occupancy.ends_at
+    FROM unnest(CAST(:numbers AS integer[]), CAST(:units AS bigint[]), CAST(:since AS timestamptz[]),
+                CAST(:until AS timestamptz[])) AS wanted(number, unit_id, since, until)
+    JOIN occupancy ON occupancy.slot && occupancy_slot(wanted.unit_id, wanted.since, wanted.until)
+    LEFT JOIN hold ON hold.id = occupancy.hold_id
+    WHERE (occupancy.booking_id IS NULL OR occupancy.booking_id <> ALL(CAST(:but AS bigint[])))
+      AND (hold.id IS NULL OR (hold.expires_at > :now AND hold.id IS DISTINCT FROM CAST(:but_hold AS bigint)))
+    ORDER BY wanted.number, occupancy.unit_id, occupancy.starts_at
     """
-).bindparams(
-    bindparam("since", type_=DateTime(timezone=True)), bindparam("until", type_=DateTime(timezone=True))
-)
+).bindparams(bindparam("now", type_=_AT))
 
-
-# In SQL, because every booking waits for this one, and building it anew costs more than running it.
-_CLAIM_UNIT = text(
+# FOR NO KEY UPDATE: a claim's foreign key takes a key share on its unit, and must not wait for this.
+_LOCK_UNITS = text(
     """
-    WITH claim AS (
-        INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind, booking_id)
-        VALUES (:lab, :unit, :claim_starts, :claim_ends, 'booking',
-                nextval(pg_get_serial_sequence('booking', 'id')))
-        ON CONFLICT DO NOTHING
-        RETURNING booking_id
-    ), stored AS (
-        INSERT INTO booking (id, machine_id, lab_id, member_id, created_by_id, starts_at, ends_at, zone,
-                             local_starts, local_ends, state, purpose, created_at,
-                             organisation_id, project_id, head_count)
-        SELECT booking_id, :machine, :lab, :member, :actor, :starts, :ends, :zone,
-               :local_starts, :local_ends, 'confirmed', :purpose, :now,
-               CAST(:organisation AS bigint), CAST(:project AS bigint), :heads
-        FROM claim
+    WITH RECURSIVE wanted (id) AS (
+        SELECT unnest(CAST(:machines AS integer[]))
+        UNION SELECT need.needs_id FROM machine_need AS need JOIN wanted ON wanted.id = need.machine_id
     )
-    INSERT INTO booking_change (booking_id, at, made_by, member_id, to_state, reason)
-    SELECT booking_id, :now, 'member', :actor, 'confirmed', '' FROM claim
-    RETURNING booking_id
+    SELECT unit.id FROM unit WHERE unit.machine_id IN (SELECT id FROM wanted)
+    ORDER BY unit.id FOR NO KEY UPDATE
     """
 )
 
-
-_LIST = text(
+_TAKE = text(
     """
-    INSERT INTO participant (booking_id, name, member_id)
-    SELECT :booking, name, member_id
-    FROM unnest(CAST(:names AS text[]), CAST(:members AS bigint[])) AS listed(name, member_id)
+    INSERT INTO occupancy (lab_id, unit_id, starts_at, ends_at, kind, booking_id, outage_id, hold_id)
+    SELECT machine.lab_id, unit.id, wanted.since, wanted.until, wanted.kind, wanted.booking, wanted.outage,
+           wanted.hold
+    FROM unnest(CAST(:units AS bigint[]), CAST(:since AS timestamptz[]), CAST(:until AS timestamptz[]),
+                CAST(:kinds AS text[]), CAST(:bookings AS bigint[]), CAST(:outages AS bigint[]),
+                CAST(:holds AS bigint[]))
+         AS wanted(unit_id, since, until, kind, booking, outage, hold)
+    JOIN unit ON unit.id = wanted.unit_id JOIN machine ON machine.id = unit.machine_id
+    ORDER BY unit.id, wanted.since
+    ON CONFLICT DO NOTHING
+    RETURNING id
     """
 )
+
+_GIVE_BACK = text(
+    """
+    DELETE FROM occupancy USING unit
+    WHERE unit.id = occupancy.unit_id AND occupancy.booking_id = ANY(CAST(:bookings AS bigint[]))
+      AND occupancy.starts_at >= coalesce(:since, '-infinity')
+    RETURNING unit.machine_id, occupancy.starts_at, occupancy.ends_at
+    """
+).bindparams(bindparam("since", type_=_AT))
+# What had begun by then keeps what it used.
+_CUT_OFF = text(
+    """
+    UPDATE occupancy SET ends_at = :since
+    FROM unit, occupancy AS before
+    WHERE occupancy.booking_id = ANY(CAST(:bookings AS bigint[])) AND unit.id = occupancy.unit_id
+      AND before.id = occupancy.id AND occupancy.starts_at < :since AND occupancy.ends_at > :since
+    RETURNING unit.machine_id, CAST(:since AS timestamptz), before.ends_at
+    """
+).bindparams(bindparam("since", type_=_AT))
 
 
 @dataclass(frozen=True)
-class Party:
-    """Whom a booking is for, who makes it, and in whose name: members', organisation's and project's ids."""
+class Owner:
+    """What claims are made for; one of the three."""
 
-    member_id: int
-    actor_id: int
-    organisation_id: int | None = None
-    project_id: int | None = None
-    head_count: int = 1
+    booking_id: int | None = None
+    outage_id: int | None = None
+    hold_id: int | None = None
 
-
-def clashes(session: Session, machine: MachineView, starts_at: datetime, ends_at: datetime) -> list[Claim]:
-    """Claims that a booking of this span, with the machine's buffers, would touch."""
-    before, after = timedelta(seconds=machine.setup_s), timedelta(seconds=machine.cleanup_s)
-    return claims(session, machine.unit_ids, starts_at - before, ends_at + after)
+    @property
+    def kind(self) -> str:
+        if self.booking_id is not None:
+            return "booking"
+        return "outage" if self.outage_id is not None else "hold"
 
 
-def claims(session: Session, unit_ids: Collection[int], since: datetime, until: datetime) -> list[Claim]:
-    """Every claim on these units that overlaps [since, until), by unit and start."""
-    rows = session.execute(_CLAIMS, {"units": list(unit_ids), "since": since, "until": until})
-    return [Claim(*row) for row in rows]
+def all_units(machine: MachineView) -> list[int]:
+    """The units of the machine and of all it needs."""
+    return [*machine.unit_ids, *(unit for need in machine.needs for unit in need.unit_ids)]
 
 
-def claim_unit(
+def lock_units(session: Session, machine_ids: Collection[int]) -> None:
+    """Lock the units of these machines and of all they need until the transaction ends. One statement."""
+    session.execute(_LOCK_UNITS, {"machines": sorted(set(machine_ids))})
+
+
+def claims(
     session: Session,
-    machine: MachineView,
-    unit_id: int,
-    request: BookingRequest,
-    party: Party,
+    unit_ids: Collection[int],
+    since: datetime,
+    until: datetime,
     now: datetime,
-) -> int | None:
-    """Store the booking, its claim and its first change in one statement; None when somebody else was faster.
+    *,
+    but: Collection[int] = (),
+    but_hold: int | None = None,
+) -> list[Claim]:
+    """Every claim on these units that overlaps [since, until), by unit and start.
 
-    The claim goes first, with ON CONFLICT DO NOTHING: of several at once one wins, and the others wait for it
-    without the deadlocks that a violated exclusion constraint brings, and find nothing stored.
+    Without those of the bookings ``but`` and of the hold ``but_hold``.
     """
-    zone = ZoneInfo(machine.zone)
-    values = {
-        "machine": machine.id,
-        "lab": machine.lab_id,
-        "unit": unit_id,
-        "member": party.member_id,
-        "actor": party.actor_id,
-        "organisation": party.organisation_id,
-        "project": party.project_id,
-        "heads": party.head_count,
-        "claim_starts": request.starts_at - timedelta(seconds=machine.setup_s),
-        "claim_ends": request.ends_at + timedelta(seconds=machine.cleanup_s),
-        "starts": request.starts_at,
-        "ends": request.ends_at,
-        "zone": machine.zone,
-        "local_starts": request.starts_at.astimezone(zone).replace(tzinfo=None),
-        "local_ends": request.ends_at.astimezone(zone).replace(tzinfo=None),
-        "purpose": request.purpose,
-        "now": now,
-    }
-    booking_id: int | None = session.scalar(_CLAIM_UNIT, values)
-    return booking_id
+    return claims_of_each(session, [(unit_ids, Span(since, until))], now, but=but, but_hold=but_hold)[0]
 
 
-def list_participants(session: Session, booking_id: int, listed: Sequence[tuple[str, int | None]]) -> None:
-    """Write down who comes along: what the leader wrote of each, and the account behind it."""
-    if listed:
-        names, member_ids = zip(*listed, strict=True)
-        session.execute(_LIST, {"booking": booking_id, "names": list(names), "members": list(member_ids)})
-
-
-def alternatives(
+def claims_of_each(
     session: Session,
-    machine: MachineView,
-    starts_at: datetime,
-    ends_at: datetime,
+    wanted: Sequence[tuple[Collection[int], Span]],
     now: datetime,
-    policy: Policy,
     *,
-    supervised: bool = False,
-) -> list[Alternative]:
-    """The next free spans of the same length: this machine's own, then those of its kind, same lab first.
+    but: Collection[int] = (),
+    but_hold: int | None = None,
+) -> list[list[Claim]]:
+    """As `claims`, for each of these units and spans. One statement for all of them."""
+    asked = [
+        (number, unit_id, span.starts_at, span.ends_at)
+        for number, (unit_ids, span) in enumerate(wanted)
+        if span.starts_at < span.ends_at
+        for unit_id in unit_ids
+    ]
+    found: list[list[Claim]] = [[] for _ in wanted]
+    if asked:
+        columns = (list(column) for column in zip(*asked, strict=True))
+        values = dict(zip(("numbers", "units", "since", "until"), columns, strict=True))
+        values |= {"now": now, "but": list(but), "but_hold": but_hold}
+        for number, *claim in session.execute(_CLAIMS, values):
+            found[number].append(Claim(*claim))
+    return found
 
-    None that the policy would refuse; with ``supervised`` only while staff are there. Two statements, however
-    many machines there are.
+
+def take(session: Session, machine: MachineView, span: Span, owner: Owner, now: datetime) -> bool:
+    """Claim a unit of the machine and one of everything it needs for the span; False: somebody has it.
+
+    ``span`` holds set-up and clean-up already. Nothing is stored where it fails. Whoever takes for several
+    machines in one transaction locks all their units before.
     """
-    length = ends_at - starts_at
-    longest = min(timedelta(seconds=policy.max_s), timedelta(days=LONGEST_DAYS))
-    if policy.alternatives <= 0 or not timedelta(seconds=policy.min_s) <= length <= longest:
+    if machine.needs:
+        lock_units(session, [machine.id])
+    for _ in range(_ATTEMPTS):
+        units = _free_units(session, machine, span, now)
+        if units is None:
+            return False
+        if take_units(session, [(units, span, owner)]):
+            return True
+        drop_expired(session, units, span.starts_at, span.ends_at, now)
+    return False
+
+
+def take_units(session: Session, wanted: Sequence[tuple[Sequence[int], Span, Owner]]) -> bool:
+    """Claim all of these units, each for its span and owner, or none. One statement where it goes well."""
+    rows = [
+        (unit, span.starts_at, span.ends_at, owner.kind, owner.booking_id, owner.outage_id, owner.hold_id)
+        for units, span, owner in wanted
+        for unit in units
+    ]
+    if not rows:
+        return True
+    names = ("units", "since", "until", "kinds", "bookings", "outages", "holds")
+    columns = (list(column) for column in zip(*rows, strict=True))
+    taken = session.scalars(_TAKE, dict(zip(names, columns, strict=True))).all()
+    if len(taken) == len(rows):
+        return True
+    if taken:
+        session.execute(text("DELETE FROM occupancy WHERE id = ANY(:ids)"), {"ids": list(taken)})
+    return False
+
+
+def give_back(
+    session: Session, booking_ids: Collection[int], since: datetime | None = None
+) -> list[tuple[int, Span]]:
+    """Delete the claims of these bookings; what came free: machines' ids and spans, for `freed`.
+
+    With ``since`` only from then on: what lies before stays claimed.
+    """
+    if not booking_ids:
         return []
-    first = max(starts_at, now.replace(microsecond=0))
-    last = min(max(starts_at, now) + timedelta(days=SEARCH_DAYS), now + timedelta(days=policy.horizon_days))
-    if first > last:
-        return []
-    same_kind = machines(session, kind=machine.kind_slug)
-    margin = timedelta(seconds=max((each.setup_s + each.cleanup_s for each in same_kind), default=0))
-    units = [unit for each in same_kind for unit in each.unit_ids]
-    taken: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in units}
-    for claim in claims(session, units, first - margin, last + length + margin):
-        taken[claim.unit_id].append((claim.starts_at, claim.ends_at))
-    hours: dict[int, Sequence[tuple[datetime, datetime]]] = {}
-    found = []
-    for each in same_kind:
-        bound = supervised or not each.unattended
-        if bound and each.lab_id not in hours:
-            hours[each.lab_id] = _hours(each, Span(first, last + length), supervised)
-        start = _first_free(each, taken, hours[each.lab_id] if bound else None, length, first, last)
-        if start is not None:
-            order = (each.id != machine.id, each.lab_id != machine.lab_id, start, each.slug)
-            zone = ZoneInfo(each.zone)
-            free = Alternative(
-                each.slug, each.lab_slug, start.astimezone(zone), (start + length).astimezone(zone)
-            )
-            found.append((order, free))
-    return [free for _, free in sorted(found, key=lambda pair: pair[0])[: policy.alternatives]]
+    values: dict[str, Any] = {"bookings": sorted(booking_ids), "since": since}
+    rows = list(session.execute(_GIVE_BACK, values))
+    if since is not None:
+        rows += session.execute(_CUT_OFF, values)
+    return [(machine_id, Span(starts_at, ends_at)) for machine_id, starts_at, ends_at in rows]
 
 
-def first_start(
-    session: Session,
-    machine: MachineView,
-    length: timedelta,
-    first: datetime,
-    last: datetime,
-    *,
-    supervised: bool = False,
-) -> datetime | None:
-    """The first whole minute in [first, last] at which the machine has room for this length, or None."""
-    margin = timedelta(seconds=machine.setup_s + machine.cleanup_s)
-    hours = None
-    if supervised or not machine.unattended:
-        hours = _hours(machine, day_around(Span(first, last + length)), supervised)
-    by_unit: dict[int, list[tuple[datetime, datetime]]] = {unit: [] for unit in machine.unit_ids}
-    for claim in claims(session, machine.unit_ids, first - margin, last + length + margin):
-        by_unit[claim.unit_id].append((claim.starts_at, claim.ends_at))
-    at: datetime | None = first
-    while at is not None:
-        minute = _whole_minute(at)
-        at = _first_free(machine, by_unit, hours, length, minute, last)
-        if at == minute:
-            return at
-    return None
-
-
-def _whole_minute(at: datetime) -> datetime:
-    past = timedelta(seconds=at.second, microseconds=at.microsecond)
-    return at - past + timedelta(minutes=1) if past else at
-
-
-def _first_free(
-    machine: MachineView,
-    taken: Mapping[int, Sequence[tuple[datetime, datetime]]],
-    hours: Sequence[tuple[datetime, datetime]] | None,
-    length: timedelta,
-    first: datetime,
-    last: datetime,
-) -> datetime | None:
-    """``hours`` None: it may run, and be booked, at any."""
-    return first_free(
-        [Room(taken[unit], hours) for unit in machine.unit_ids],
-        length,
-        timedelta(seconds=machine.setup_s),
-        timedelta(seconds=machine.cleanup_s),
-        first,
-        last,
-    )
-
-
-def _hours(machine: MachineView, within: Span, supervised: bool) -> list[tuple[datetime, datetime]]:
-    spans = (supervised_spans if supervised else open_spans)(
-        machine.openings, machine.zone, within.starts_at, within.ends_at
-    )
-    return [(span.starts_at, span.ends_at) for span in spans]
+def _free_units(session: Session, machine: MachineView, span: Span, now: datetime) -> tuple[int, ...] | None:
+    """One free unit of the machine and of each it needs; None where there is none."""
+    taken = {each.unit_id for each in claims(session, all_units(machine), span.starts_at, span.ends_at, now)}
+    groups = [machine.unit_ids, *(need.unit_ids for need in machine.needs)]
+    chosen = [next((unit for unit in group if unit not in taken), None) for group in groups]
+    return None if None in chosen else tuple(unit for unit in chosen if unit is not None)
 
 
 def day_around(span: Span) -> Span:

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, any_, false, func, literal, null, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, any_, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from fablab.bookings.models import Booking, BookingChange, Occupancy, Participant
-from fablab.bookings.rules import COUNTED_STATES, HOLDING_STATES
+from fablab.bookings.models import Booking, BookingChange, Participant
+from fablab.bookings.rules import COUNTED_STATES, LIVE_STATES
 from fablab.bookings.rules_people import Part, part_in
-from fablab.machines.models import Lab, Machine, Unit
+from fablab.machines.models import Lab, Machine
 from fablab.members.models import Member
 from fablab.members.rules import Actor
 from fablab.organisations.models import Membership, Organisation, Project
 
 _maker = aliased(Member, name="created_by")
+_from_machine, _to_machine = aliased(Machine, name="from_machine"), aliased(Machine, name="to_machine")
+_from_holder, _to_holder = aliased(Member, name="from_holder"), aliased(Member, name="to_holder")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ class BookingView:
     project_id: int | None = None
     project_name: str | None = None
     head_count: int = 1
+    # Grows with every change.
+    version: int = 1
+    bundle_id: int | None = None
+    series_id: int | None = None
+    series_at: datetime | None = None
+    decide_by: datetime | None = None
+    checked_in_at: datetime | None = None
+    checked_out_at: datetime | None = None
     takes_part: bool = False
     owns: bool = False
 
@@ -70,7 +80,11 @@ class ParticipantView:
 
 @dataclass(frozen=True)
 class ChangeView:
-    """One change of a booking. ``member_id`` is known when a member made it."""
+    """One change of a booking. ``member_id`` is known when a member made it.
+
+    Times and machines (slugs) are there where they changed, or began; ``broke`` are the codes of the rules
+    that staff went over; ``from_holder`` and ``to_holder`` are names, where it changed hands.
+    """
 
     id: int
     booking_id: int
@@ -81,23 +95,15 @@ class ChangeView:
     from_state: str | None
     to_state: str
     reason: str
-
-
-@dataclass(frozen=True)
-class CalendarRow:
-    """Something that takes a machine's time. Booking and member are known for kind 'booking' only."""
-
-    machine_id: int
-    machine_slug: str
-    lab_id: int
-    zone: str
-    kind: str
-    state: str
-    starts_at: datetime
-    ends_at: datetime
-    booking_id: int | None
-    member_id: int | None
-    member_name: str | None
+    from_starts_at: datetime | None = None
+    from_ends_at: datetime | None = None
+    from_machine: str | None = None
+    to_starts_at: datetime | None = None
+    to_ends_at: datetime | None = None
+    to_machine: str | None = None
+    from_holder: str | None = None
+    to_holder: str | None = None
+    broke: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,24 @@ def booking(session: Session, booking_id: int, *, actor: Actor | None = None) ->
     """The booking, whoever's it is; `BookingView.part` says whether the actor may see it."""
     row = session.execute(_bookings(actor).where(Booking.id == booking_id)).one_or_none()
     return None if row is None else BookingView(*row)
+
+
+def bookings_by_id(
+    session: Session, booking_ids: Collection[int], *, actor: Actor | None = None
+) -> list[BookingView]:
+    """These bookings, whoever's they are, by id."""
+    rows = session.execute(_bookings(actor).where(Booking.id.in_(tuple(booking_ids))).order_by(Booking.id))
+    return [BookingView(*row) for row in rows]
+
+
+def siblings(session: Session, booking_id: int, bundle_id: int | None) -> list[int]:
+    """The other live bookings that were made as one with this one, ascending. No statement if it is alone."""
+    if bundle_id is None:
+        return []
+    others = select(Booking.id).where(
+        Booking.bundle_id == bundle_id, Booking.id != booking_id, Booking.state.in_(LIVE_STATES)
+    )
+    return list(session.scalars(others.order_by(Booking.id)))
 
 
 def bookings(
@@ -220,68 +244,6 @@ def changes_since(session: Session, since: datetime, limit: int) -> list[ChangeV
     return _changes(session, BookingChange.at >= since, limit)
 
 
-def calendar(
-    session: Session, machine_ids: Collection[int], since: datetime, until: datetime
-) -> list[CalendarRow]:
-    """Everything that takes these machines' time and overlaps [since, until), by start.
-
-    Bookings with their own span (without buffers) unless cancelled or rejected; outages and holds as claimed.
-    """
-    booked = select(
-        Booking.machine_id,
-        literal("booking").label("kind"),
-        Booking.state,
-        Booking.starts_at,
-        Booking.ends_at,
-        Booking.id.label("booking_id"),
-        Booking.member_id,
-    ).where(
-        Booking.machine_id.in_(tuple(machine_ids)),
-        Booking.state.in_(HOLDING_STATES),
-        Booking.starts_at < until,
-        Booking.ends_at > since,
-    )
-    other = (
-        select(
-            Unit.machine_id,
-            Occupancy.kind,
-            Occupancy.kind,
-            Occupancy.starts_at,
-            Occupancy.ends_at,
-            null(),
-            null(),
-        )
-        .join(Unit, Unit.id == Occupancy.unit_id)
-        .where(
-            Unit.machine_id.in_(tuple(machine_ids)),
-            Occupancy.kind != "booking",
-            Occupancy.starts_at < until,
-            Occupancy.ends_at > since,
-        )
-    )
-    taken = union_all(booked, other).subquery()
-    rows = session.execute(
-        select(
-            taken.c.machine_id,
-            Machine.slug,
-            Machine.lab_id,
-            Lab.zone,
-            taken.c.kind,
-            taken.c.state,
-            taken.c.starts_at,
-            taken.c.ends_at,
-            taken.c.booking_id,
-            taken.c.member_id,
-            Member.name,
-        )
-        .join(Machine, Machine.id == taken.c.machine_id)
-        .join(Lab, Lab.id == Machine.lab_id)
-        .outerjoin(Member, Member.id == taken.c.member_id)
-        .order_by(taken.c.starts_at, Machine.slug)
-    )
-    return [CalendarRow(*row) for row in rows]
-
-
 def holding_candidates(
     session: Session, machine_id: int, at: datetime, until: datetime
 ) -> list[HoldingBooking]:
@@ -337,6 +299,13 @@ def _bookings(actor: Actor | None = None) -> Select[*tuple[Any, ...]]:
             Booking.project_id,
             Project.name,
             Booking.head_count,
+            Booking.version,
+            Booking.bundle_id,
+            Booking.series_id,
+            Booking.series_at,
+            Booking.decide_by,
+            Booking.checked_in_at,
+            Booking.checked_out_at,
             takes_part,
             owns,
         )
@@ -377,10 +346,24 @@ def _changes(session: Session, condition: Any, newest: int | None = None) -> lis
             BookingChange.from_state,
             BookingChange.to_state,
             BookingChange.reason,
+            BookingChange.from_starts_at,
+            BookingChange.from_ends_at,
+            _from_machine.slug,
+            BookingChange.to_starts_at,
+            BookingChange.to_ends_at,
+            _to_machine.slug,
+            _from_holder.name,
+            _to_holder.name,
+            BookingChange.broke,
         )
         .outerjoin(Member, Member.id == BookingChange.member_id)
+        .outerjoin(_from_machine, _from_machine.id == BookingChange.from_machine_id)
+        .outerjoin(_to_machine, _to_machine.id == BookingChange.to_machine_id)
+        .outerjoin(_from_holder, _from_holder.id == BookingChange.from_holder_id)
+        .outerjoin(_to_holder, _to_holder.id == BookingChange.to_holder_id)
         .where(condition)
         .order_by(BookingChange.id.desc())
         .limit(newest)
     )
-    return [ChangeView(*row) for row in reversed(session.execute(query).all())]
+    rows = reversed(session.execute(query).all())
+    return [ChangeView(*row[:-1], broke=tuple(row[-1])) for row in rows]

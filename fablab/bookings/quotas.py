@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ARRAY, BigInteger, DateTime, bindparam, text
@@ -25,6 +25,7 @@ _USED = text(
           AND booking.starts_at < wanted.ends_at AND booking.ends_at > wanted.starts_at
           AND booking.starts_at > wanted.starts_at - interval '{LONGEST_DAYS} days'
           AND (wanted.kind_id IS NULL OR machine.kind_id = wanted.kind_id)
+          AND booking.id <> ALL(CAST(:but AS bigint[]))
     )
     FROM unnest(:starts, :ends, :kinds) WITH ORDINALITY AS wanted(starts_at, ends_at, kind_id, number)
     ORDER BY wanted.number
@@ -50,38 +51,54 @@ def quota_uses(
     organisation_id: int,
     organisation: str,
     quotas: Sequence[QuotaView],
-    wish: Wish,
-) -> tuple[QuotaUse, ...]:
-    """Every quota the wish counts against, in each week or month it touches; one statement.
+    wishes: Sequence[Wish],
+    *,
+    but: Collection[int] = (),
+) -> list[tuple[QuotaUse, ...]]:
+    """For each wish every quota it counts against, in each week or month it touches; one statement for all.
 
     Weeks and months are those of the quota's zone, wherever the machine stands: one quota, one calendar.
 
-    Counted are bookings whose time is, or was, their own: cancelled and rejected ones gave it back. Set-up
-    and clean-up do not count. What crosses a boundary counts on either side with the seconds that lie there.
+    Counted are bookings whose time is, or was, their own: cancelled and rejected ones gave it back; and the
+    bookings ``but`` do not count. Set-up and clean-up do not count. What crosses a boundary counts on either
+    side with the seconds that lie there. A wish does not count the wishes before it.
     """
     asked = [
-        (quota, period)
-        for quota in quotas
-        if quota.kind_id in (None, wish.kind_id)
-        for period in periods(wish.span, quota.zone, quota.period)
+        [
+            (quota, period)
+            for quota in quotas
+            if quota.kind_id in (None, wish.kind_id)
+            for period in periods(wish.span, quota.zone, quota.period)
+        ]
+        for wish in wishes
     ]
-    used = used_s(session, organisation_id, [(period, quota.kind_id) for quota, period in asked])
-    return tuple(
-        QuotaUse(
-            organisation=organisation,
-            period=quota.period,
-            kind=None if quota.kind_id is None else wish.kind_name,
-            span=period,
-            zone=quota.zone,
-            limit_s=quota.limit_s,
-            used_s=seconds,
-            asked_s=seconds_within(wish.span, period),
+    distinct = list(dict.fromkeys((period, quota.kind_id) for each in asked for quota, period in each))
+    used = dict(zip(distinct, used_s(session, organisation_id, distinct, but=but), strict=True))
+    return [
+        tuple(
+            QuotaUse(
+                organisation=organisation,
+                period=quota.period,
+                kind=None if quota.kind_id is None else wish.kind_name,
+                span=period,
+                zone=quota.zone,
+                limit_s=quota.limit_s,
+                used_s=used[period, quota.kind_id],
+                asked_s=seconds_within(wish.span, period),
+            )
+            for quota, period in each
         )
-        for (quota, period), seconds in zip(asked, used, strict=True)
-    )
+        for wish, each in zip(wishes, asked, strict=True)
+    ]
 
 
-def used_s(session: Session, organisation_id: int, wanted: Sequence[tuple[Span, int | None]]) -> list[int]:
+def used_s(
+    session: Session,
+    organisation_id: int,
+    wanted: Sequence[tuple[Span, int | None]],
+    *,
+    but: Collection[int] = (),
+) -> list[int]:
     """Seconds of machine time booked in the organisation's name in each of these (period, kind)."""
     if not wanted:
         return []
@@ -93,6 +110,7 @@ def used_s(session: Session, organisation_id: int, wanted: Sequence[tuple[Span, 
             "starts": [period.starts_at for period, _ in wanted],
             "ends": [period.ends_at for period, _ in wanted],
             "kinds": [kind_id for _, kind_id in wanted],
+            "but": list(but),
         },
     )
     return [seconds for _, seconds in rows]

@@ -128,7 +128,7 @@ def test_what_fits_the_quota_is_booked_and_not_an_hour_more(
     assert code == "organisation_quota"
     assert "may book 3 hours of machine time a week" in message
     first, last = WEDNESDAY.date() - timedelta(days=2), WEDNESDAY.date() + timedelta(days=4)
-    assert f"From {first:%-d %B} to {last:%-d %B}" in message
+    assert f"From {first:%-d %B %Y} to {last:%-d %B %Y}" in message
     assert "it has booked 2 hours, which leaves 1 hour; this booking takes 2 hours" in message
     book(session, cast, policy, at(14, hours=1), "youssef")
     book(session, cast, policy, at(14, hours=2, day=MONDAY))
@@ -156,7 +156,7 @@ def test_time_that_was_given_back_does_not_count(
 def test_a_cancelled_booking_leaves_room(session: Session, cast: Cast, policy: Policy, club: int) -> None:
     add_quota(session, club, hours=2)
     made = book(session, cast, policy, at(10, hours=2))
-    cancel_booking(session, cast.actors["amina"], made.id, utc_now())
+    cancel_booking(session, cast.actors["amina"], made.id, utc_now(), policy)
     book(session, cast, policy, at(14, hours=2), "youssef")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
 from fablab.clock import utc_now
-from fablab.machines.models import Opening
+from fablab.machines.models import Lab, Opening
 from fablab.members.models import GuardianConsent, Member, Role
 from fablab.members.rules import Actor
 from fablab.organisations.models import Membership, Organisation, Project, Quota
@@ -101,3 +102,4 @@ def add_project(
 def without_staff(session: Session, cast: Cast, lab: str = "tanger") -> None:
     """From now on nobody of the staff is in the lab, open or not."""
     session.query(Opening).filter_by(lab_id=cast.labs[lab]).update({"supervised": False})
+    session.query(Lab).filter_by(id=cast.labs[lab]).update({"hours_version": uuid4()})

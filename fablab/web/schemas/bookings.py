@@ -1,21 +1,26 @@
-"""Bookings, their history and calendars as JSON."""
+"""Bookings and their history as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, pre_dump, validate, validates_schema
 
+from fablab.bookings.deciding import Asked
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest
 from fablab.bookings.models import PURPOSE_MAX, REASON_MAX, STATES
-from fablab.bookings.queries import BookingView, CalendarRow, ChangeView, ParticipantView
-from fablab.bookings.rules_people import Part, may_see_accounts, may_see_participants, may_see_whose
+from fablab.bookings.queries import BookingView, ChangeView, ParticipantView
+from fablab.bookings.rules_people import Part, may_see_accounts, may_see_participants
+from fablab.errors import Refusal
 from fablab.members.addresses import email_trouble
 from fablab.members.rules import Actor
+from fablab.web.language import refusal_json
 from fablab.web.schemas.base import (
     Cursor,
+    Flag,
     Id,
     Instant,
     PageQuery,
@@ -27,9 +32,9 @@ from fablab.web.schemas.base import (
     WholeId,
     a_number,
     an_instant,
-    page_of,
     person,
 )
+from fablab.web.schemas.rules import RuleInForceOut
 
 
 class ParticipantIn(Strict):
@@ -44,6 +49,14 @@ class ParticipantIn(Strict):
             raise ValidationError("Give an e-mail address or a name.")
         if "email" in data and email_trouble(data["email"]):
             raise ValidationError("Must be an e-mail address.", "email")
+
+
+class Override(Flag):
+    """Whether staff go over rules."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = "Only the lab's managers: over what rules say, never over somebody's time; it is recorded"
+        super().__init__(metadata={"description": said}, **kwargs)
 
 
 class BookingIn(Strict):
@@ -79,10 +92,12 @@ class BookingIn(Strict):
         validate=validate.Range(1, HEADS_MOST),
         metadata={"description": "How many come, the member included; if left out, as many as are listed"},
     )
+    override = Override(load_default=False)
 
 
 def booking_request(body: dict[str, Any]) -> BookingRequest:
-    """The request that a BookingIn makes."""
+    """The request that a BookingIn makes; whether it goes over rules is another matter."""
+    body = {name: value for name, value in body.items() if name != "override"}
     guests = tuple(Guest(**each) for each in body["participants"])
     return BookingRequest(**{**body, "participants": guests})
 
@@ -94,6 +109,22 @@ class ParticipantOut(Strict):
         allow_none=True,
         metadata={"description": "The account behind it; for the lab's staff"},
     )
+
+
+class ApprovalsOut(Strict):
+    given = fields.Integer(metadata={"description": "How many of the lab's managers have agreed"})
+    needed = fields.Integer()
+
+
+class BundledOut(Strict):
+    """Another booking that was made together with one."""
+
+    id = fields.Integer()
+    machine = fields.String()
+    machine_name = fields.String()
+    starts_at = Instant()
+    ends_at = Instant()
+    state = fields.String()
 
 
 class BookingOut(Strict):
@@ -112,6 +143,32 @@ class BookingOut(Strict):
     project = fields.Integer(allow_none=True)
     project_name = fields.String(allow_none=True)
     head_count = fields.Integer(metadata={"description": "How many come, the member included"})
+    version = fields.Integer(metadata={"description": "Grows with every change; also in `ETag`"})
+    bundle = fields.Integer(
+        allow_none=True, metadata={"description": "Bookings with the same number were made as one"}
+    )
+    also = fields.List(
+        fields.Nested(BundledOut),
+        allow_none=True,
+        metadata={"description": "The others that were booked together with it; null in lists"},
+    )
+    series = fields.Integer(allow_none=True)
+    decide_by = Instant(
+        allow_none=True, metadata={"description": "When a request is over that nobody decided on"}
+    )
+    checked_in_at = Instant(allow_none=True)
+    checked_out_at = Instant(allow_none=True)
+    approvals = fields.Nested(
+        ApprovalsOut, allow_none=True, metadata={"description": "Of a request; else null"}
+    )
+    collides_with = fields.List(
+        fields.Integer(),
+        allow_none=True,
+        metadata={
+            "description": "Requests and bookings at the same time as a request; null for whom it does not "
+            "concern"
+        },
+    )
     participants = fields.List(
         fields.Nested(ParticipantOut),
         allow_none=True,
@@ -132,6 +189,35 @@ class CancellationIn(Strict):
     reason = Text(REASON_MAX, load_default="")
 
 
+class ChangeIn(Strict):
+    """What is left out stays as it is."""
+
+    machine = Slug()
+    starts_at = Instant()
+    ends_at = Instant()
+    purpose = Text(PURPOSE_MAX)
+    override = Override(load_default=False)
+    reason = Text(REASON_MAX, load_default="")
+
+    @validates_schema
+    def _something(self, data: dict[str, Any], **_: Any) -> None:
+        if not data.keys() & {"machine", "starts_at", "ends_at", "purpose"}:
+            raise ValidationError("Say what shall change: machine, starts_at, ends_at or purpose.")
+
+
+class ExtensionIn(Strict):
+    ends_at = Instant(required=True)
+    override = Override(load_default=False)
+
+
+class ApprovalIn(Strict):
+    """Nothing more is to be said."""
+
+
+class RejectionIn(Strict):
+    reason = Text(REASON_MAX, 1, required=True)
+
+
 class BookingsQuery(PageQuery):
     machine = Slug()
     lab = Slug()
@@ -142,13 +228,24 @@ class BookingsQuery(PageQuery):
     since = Instant(data_key="from")
     until = Instant(data_key="to")
     state = fields.String(validate=validate.OneOf(STATES))
+    bundle = Id(metadata={"description": "Made together, by this number"})
+    series = Id(metadata={"description": "Occurrences of this series"})
     cursor = Cursor(an_instant, a_number)
 
 
 class RefusalOut(Strict):
+    """A rule's no. Made of a `Refusal`, it is in the caller's language."""
+
     code = fields.String()
     field = fields.String()
     message = fields.String()
+    origin = fields.String(
+        allow_none=True, metadata={"description": "Where the rule comes from, in words; null without one"}
+    )
+
+    @pre_dump
+    def _in_words(self, refusal: Refusal | dict[str, Any], **_: Any) -> dict[str, Any]:
+        return refusal_json(refusal) if isinstance(refusal, Refusal) else refusal
 
 
 class AlternativeOut(Strict):
@@ -160,9 +257,22 @@ class AlternativeOut(Strict):
 
 class PreviewOut(Strict):
     bookable = fields.Boolean()
+    broke = fields.List(fields.String(), metadata={"description": "Codes of the rules it would go over"})
     state = fields.String(allow_none=True, metadata={"description": "State it would have, null if refused"})
     refusals = fields.List(fields.Nested(RefusalOut))
     alternatives = fields.List(fields.Nested(AlternativeOut))
+    rules = fields.List(
+        fields.Nested(RuleInForceOut), metadata={"description": "Those that were asked, with their origin"}
+    )
+
+
+class WhenOut(Strict):
+    """Each is null where it did not change."""
+
+    starts_at = Instant(allow_none=True)
+    ends_at = Instant(allow_none=True)
+    machine = fields.String(allow_none=True)
+    holder = fields.String(allow_none=True)
 
 
 class ChangeOut(Strict):
@@ -172,33 +282,23 @@ class ChangeOut(Strict):
     from_state = fields.String(allow_none=True, data_key="from")
     to_state = fields.String(data_key="to")
     reason = fields.String()
-
-
-class CalendarQuery(Strict):
-    since = Instant(data_key="from")
-    until = Instant(data_key="to")
-
-
-class CalendarOut(Strict):
-    machine = fields.String()
-    kind = fields.String(metadata={"description": "booking, hold or outage"})
-    state = fields.String()
-    starts_at = Instant()
-    ends_at = Instant()
-    mine = fields.Boolean()
-    booking = fields.Integer(allow_none=True, metadata={"description": "Null when somebody else's"})
-    member = fields.Nested(
-        PersonOut, allow_none=True, metadata={"description": "For the lab's staff and oneself"}
+    before = fields.Nested(
+        WhenOut, metadata={"description": "Time, machine and holder as they were, where they changed"}
     )
-
-
-CalendarPage = page_of(CalendarOut, "CalendarPage")
+    after = fields.Nested(WhenOut, metadata={"description": "And as they are since"})
+    broke = fields.List(fields.String(), metadata={"description": "Codes of the rules that staff went over"})
 
 
 def booking_json(
-    booking: BookingView, actor: Actor, listed: Sequence[ParticipantView] = ()
+    booking: BookingView,
+    actor: Actor,
+    listed: Sequence[ParticipantView] = (),
+    request: Asked | None = None,
 ) -> dict[str, Any]:
-    """A booking the actor may see, in its lab's time; ``listed`` are its participants."""
+    """A booking the actor may see, in its lab's time; ``listed`` are its participants.
+
+    ``request`` is what is known of it as a request.
+    """
     zone = ZoneInfo(booking.zone)
     part = booking.part(actor)
     assert part is not None, "what does not exist for the actor is not shown"
@@ -218,6 +318,15 @@ def booking_json(
         "project": booking.project_id,
         "project_name": booking.project_name,
         "head_count": booking.head_count,
+        "version": booking.version,
+        "bundle": booking.bundle_id,
+        "also": None,
+        "series": booking.series_id,
+        "decide_by": _there(booking.decide_by, zone) if booking.state == "requested" else None,
+        "checked_in_at": _there(booking.checked_in_at, zone),
+        "checked_out_at": _there(booking.checked_out_at, zone),
+        "approvals": None if request is None else {"given": request.given, "needed": request.needed},
+        "collides_with": list(request.collides_with) if request is not None and part is Part.STAFF else None,
         "participants": [_participant_json(each, part) for each in listed]
         if may_see_participants(part)
         else None,
@@ -227,10 +336,27 @@ def booking_json(
     }
 
 
+def _there(at: datetime | None, zone: ZoneInfo) -> datetime | None:
+    return None if at is None else at.astimezone(zone)
+
+
 def _participant_json(participant: ParticipantView, part: Part) -> dict[str, Any]:
     return {
         "name": participant.written,
         "member": person(participant.member_id, participant.member_name) if may_see_accounts(part) else None,
+    }
+
+
+def bundled_json(booking: BookingView) -> dict[str, Any]:
+    """One of the others booked together, in its lab's time."""
+    zone = ZoneInfo(booking.zone)
+    return {
+        "id": booking.id,
+        "machine": booking.machine_slug,
+        "machine_name": booking.machine_name,
+        "starts_at": booking.starts_at.astimezone(zone),
+        "ends_at": booking.ends_at.astimezone(zone),
+        "state": booking.state,
     }
 
 
@@ -242,20 +368,17 @@ def change_json(change: ChangeView, zone: ZoneInfo) -> dict[str, Any]:
         "from_state": change.from_state,
         "to_state": change.to_state,
         "reason": change.reason,
-    }
-
-
-def calendar_json(row: CalendarRow, actor: Actor) -> dict[str, Any]:
-    """A taken span; whose booking it is only for whom that is meant."""
-    zone = ZoneInfo(row.zone)
-    known = row.member_id is not None and may_see_whose(actor, row.member_id, row.lab_id)
-    return {
-        "machine": row.machine_slug,
-        "kind": row.kind,
-        "state": row.state,
-        "starts_at": row.starts_at.astimezone(zone),
-        "ends_at": row.ends_at.astimezone(zone),
-        "mine": row.member_id == actor.member_id,
-        "booking": row.booking_id if known else None,
-        "member": person(row.member_id, row.member_name) if known else None,
+        "before": {
+            "starts_at": _there(change.from_starts_at, zone),
+            "ends_at": _there(change.from_ends_at, zone),
+            "machine": change.from_machine,
+            "holder": change.from_holder,
+        },
+        "after": {
+            "starts_at": _there(change.to_starts_at, zone),
+            "ends_at": _there(change.to_ends_at, zone),
+            "machine": change.to_machine,
+            "holder": change.to_holder,
+        },
+        "broke": list(change.broke),
     }

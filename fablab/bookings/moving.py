@@ -1,0 +1,432 @@
+"""Giving bookings another time or machine: until the new time is theirs, the old one stays theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ARRAY, DateTime, bindparam, delete, text
+from sqlalchemy.orm import Session
+
+from fablab.bookings import letters
+from fablab.bookings.changes import By, Turned, by, note, tell_viewers
+from fablab.bookings.checks import (
+    check_override,
+    check_seen,
+    lost,
+    machine_ids,
+    overridden,
+    refused_offering,
+    request_of,
+    seen_booking,
+    stale,
+    tell_audit,
+    waits_for_nobody,
+)
+from fablab.bookings.claims import Owner, give_back, take_units
+from fablab.bookings.facts import BookingRequest, Policy
+from fablab.bookings.freed import freed
+from fablab.bookings.gathering import Gathered, gather_all, look_again_at_all
+from fablab.bookings.models import Approval
+from fablab.bookings.noshow import release
+from fablab.bookings.queries import BookingView, bookings_by_id, siblings
+from fablab.bookings.rules import too_late_to_cancel
+from fablab.bookings.rules_changes import keeps, move_refusals
+from fablab.bookings.rules_people import may_decide, may_move
+from fablab.bookings.service import state_of
+from fablab.bookings.verdicts import Verdict, verdicts
+from fablab.bookings.wording import refusal
+from fablab.errors import Code, DomainError, Refusal, not_allowed, not_found
+from fablab.machines.queries import MachineView, machine_by_slug, machines
+from fablab.machines.rules import Span
+from fablab.members.rules import Actor, may_book, may_book_for_others, may_manage_lab
+
+# So often a move is tried again where each time somebody else was faster.
+_ATTEMPTS = 5
+_LOCAL = DateTime(timezone=False)
+
+_MOVE = text(
+    """
+    UPDATE booking
+    SET machine_id = moved.machine_id, lab_id = moved.lab_id, starts_at = moved.starts_at,
+        ends_at = moved.ends_at, zone = moved.zone, local_starts = moved.local_starts,
+        local_ends = moved.local_ends, purpose = moved.purpose, state = moved.state,
+        decide_by = moved.decide_by, version = booking.version + 1,
+        reminded_at = CASE WHEN booking.starts_at = moved.starts_at THEN booking.reminded_at END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:machines AS integer[]), CAST(:labs AS integer[]),
+                CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:zones AS text[]),
+                :local_starts, :local_ends, CAST(:purposes AS text[]),
+                CAST(:states AS text[]), CAST(:decide_by AS timestamptz[]))
+         AS moved(id, machine_id, lab_id, starts_at, ends_at, zone, local_starts, local_ends, purpose, state,
+                  decide_by)
+    WHERE booking.id = moved.id
+    """
+).bindparams(*(bindparam(name, type_=ARRAY(_LOCAL)) for name in ("local_starts", "local_ends")))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is asked of a booking; None: as it is. ``machine`` is a slug."""
+
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    machine: str | None = None
+    purpose: str | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """A booking's next time and machine."""
+
+    booking_id: int
+    machine: MachineView
+    starts_at: datetime
+    ends_at: datetime
+    purpose: str | None = None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A move with the booking as it is, and as a request for what it shall be."""
+
+    view: BookingView
+    move: Move
+    request: BookingRequest
+
+    @property
+    def was(self) -> Span:
+        return Span(self.view.starts_at, self.view.ends_at)
+
+    @property
+    def wanted(self) -> Span:
+        return Span(self.request.starts_at, self.request.ends_at)
+
+    @property
+    def same_machine(self) -> bool:
+        return self.view.machine_id == self.move.machine.id
+
+    @property
+    def stays(self) -> bool:
+        """It is nothing but a new purpose."""
+        return self.same_machine and self.was == self.wanted
+
+
+def move_booking(
+    session: Session,
+    actor: Actor,
+    booking_id: int,
+    change: Change,
+    now: datetime,
+    policy: Policy,
+    *,
+    override: bool = False,
+    seen: Collection[int] | None = None,
+    reason: str = "",
+) -> BookingView:
+    """Give a booking another time, machine or purpose; what was booked with it moves by as much.
+
+    Every rule decides anew; it does not stand in its own way. Where it is refused all stays as it was.
+    ``seen`` are versions of it that the actor knows; None: any.
+
+    Raises NOT_FOUND, NOT_ALLOWED, STALE, or REFUSED and CLASH as `create_booking` does.
+    """
+    view = seen_booking(session, actor, booking_id)
+    check_seen(view, seen)
+    machine = _machine(session, actor, view, change.machine)
+    starts_at = (change.starts_at or view.starts_at).replace(microsecond=0)
+    ends_at = (change.ends_at or view.ends_at).replace(microsecond=0)
+    moves = [Move(view.id, machine, starts_at, ends_at, change.purpose)]
+    shift = starts_at - view.starts_at
+    if shift:
+        others = bookings_by_id(session, siblings(session, view.id, view.bundle_id), actor=actor)
+        theirs = {each.id: each for each in machines(session, ids={one.machine_id for one in others})}
+        moves += [
+            Move(each.id, theirs[each.machine_id], each.starts_at + shift, each.ends_at + shift)
+            for each in others
+            if each.machine_id in theirs
+        ]
+    moved = move_all(session, actor, moves, now, policy, override=override, reason=reason)
+    return next(each for each in moved if each.id == booking_id)
+
+
+def extend_booking(
+    session: Session,
+    actor: Actor,
+    booking_id: int,
+    ends_at: datetime,
+    now: datetime,
+    policy: Policy,
+    *,
+    override: bool = False,
+    seen: Collection[int] | None = None,
+) -> BookingView:
+    """Let a booking end later, also one that has begun. Raises as `move_booking` does."""
+    view = seen_booking(session, actor, booking_id)
+    if ends_at <= view.ends_at:
+        said = refusal("not_movable", "ends_at", case="not_longer")
+        raise DomainError(Code.REFUSED, said.message, [said])
+    change = Change(ends_at=ends_at)
+    return move_booking(session, actor, booking_id, change, now, policy, override=override, seen=seen)
+
+
+def move_all(
+    session: Session,
+    actor: Actor,
+    moves: Sequence[Move],
+    now: datetime,
+    policy: Policy,
+    *,
+    by_whom: By | None = None,
+    override: bool = False,
+    reason: str = "",
+) -> list[BookingView]:
+    """Move bookings of one member, all or none; they come back as they are then, by id.
+
+    1. lock who is counted, the bookings and the units of where they are and shall be;
+    2. let the rules decide on each, as if they were made one after the other and were nowhere now;
+    3. give back what they claim and claim the new time in a savepoint: where somebody was faster, the old
+       claims are theirs as before;
+    4. write it down, tell it, and give on what came free.
+
+    ``by_whom`` is what history names, the actor if left out.
+    """
+    ids = [each.booking_id for each in moves]
+    steps = _steps(session, actor, moves)
+    if override:
+        for each in steps:
+            check_override(actor, each.view.lab_id)
+            check_override(actor, each.move.machine.lab_id)
+    gathered = gather_all(
+        session,
+        actor,
+        [(each.move.machine, each.request) for each in steps],
+        now,
+        policy,
+        lock=True,
+        leader_id=steps[0].view.member_id,
+        but=ids,
+        moved_from=[each.was for each in steps],
+    )
+    before = {each.id: each.version for each in bookings_by_id(session, ids)}
+    if any(before.get(each.view.id) != each.view.version for each in steps):
+        raise stale()
+    broke: tuple[str, ...] = ()
+    for attempt in range(_ATTEMPTS):
+        asked = [(one, each.request) for one, each in zip(gathered, steps, strict=True)]
+        decided = verdicts(asked, as_one=_of_one_bundle(steps))
+        broke, refused = _refused(actor, steps, gathered, decided, now, override)
+        if refused is not None:
+            one, step, refusals = refused
+            if attempt == 0 and waits_for_nobody(one, refusals):
+                where = {each for step in steps for each in machine_ids(step.move.machine)}
+                if release(session, now, policy, where):
+                    gathered = look_again_at_all(session, gathered, [each.request for each in steps])
+                    continue
+            raise refused_offering(session, one, step.request, policy, refusals)
+        states = [_state(each, one, now) for each, one in zip(steps, gathered, strict=True)]
+        spans = _claim_anew(session, steps, gathered, decided, states)
+        if spans is not None:
+            break
+        gathered = look_again_at_all(session, gathered, [each.request for each in steps])
+    else:
+        said = lost(steps[0].request)
+        raise DomainError(Code.CLASH, said.message, [said])
+    _store(session, steps, states)
+    _write_down(session, actor, steps, states, by_whom or by(actor), now, broke, reason)
+    freed(session, spans, now, policy)
+    return bookings_by_id(session, ids, actor=actor)
+
+
+def _machine(session: Session, actor: Actor, view: BookingView, slug: str | None) -> MachineView:
+    """Where it shall be, once it is clear that the actor may move it there."""
+    part = view.part(actor)
+    if not may_move(actor, part, view.lab_id):
+        raise not_allowed("You may read this booking, but not change it.")
+    machine = machine_by_slug(session, slug or view.machine_slug)
+    if machine is None:
+        said = refusal("unknown_machine", "machine", machine=slug or view.machine_slug)
+        raise DomainError(Code.NOT_FOUND, said.message, [said])
+    if machine.id != view.machine_id:
+        theirs = view.member_id == actor.member_id
+        if not (may_book if theirs else may_book_for_others)(actor, machine.lab_id):
+            said_no = "You may not book there for whom this booking is."
+            raise not_allowed(said_no, Refusal("not_allowed", "machine", said_no))
+    return machine
+
+
+def _steps(session: Session, actor: Actor, moves: Sequence[Move]) -> list[_Step]:
+    found = {
+        each.id: each for each in bookings_by_id(session, [each.booking_id for each in moves], actor=actor)
+    }
+    steps = []
+    for each in moves:
+        view = found.get(each.booking_id)
+        if view is None:
+            raise not_found("booking")
+        request = replace(
+            request_of(view, actor, each.machine),
+            starts_at=each.starts_at,
+            ends_at=each.ends_at,
+            purpose=view.purpose if each.purpose is None else each.purpose,
+        )
+        steps.append(_Step(view, each, request))
+    return steps
+
+
+def _of_one_bundle(steps: Sequence[_Step]) -> bool:
+    bundles = {each.view.bundle_id for each in steps}
+    return len(bundles) == 1 and None not in bundles
+
+
+def _refused(
+    actor: Actor,
+    steps: Sequence[_Step],
+    gathered: Sequence[Gathered],
+    decided: Sequence[Verdict],
+    now: datetime,
+    override: bool,
+) -> tuple[tuple[str, ...], tuple[Gathered, _Step, list[Refusal]] | None]:
+    """The codes staff go over, and the first move that is refused, with everything against it."""
+    broke: set[str] = set()
+    for step, one, verdict in zip(steps, gathered, decided, strict=True):
+        state = list(
+            move_refusals(step.view.state, step.was, step.wanted, now, same_machine=step.same_machine)
+        )
+        if state:
+            return (), (one, step, state)
+        if step.stays:
+            continue
+        said = [*verdict.refusals, *_of_the_change(actor, step, one, now)]
+        over, standing = overridden(said, step.request, now, override)
+        if standing:
+            return (), (one, step, standing)
+        broke.update(over)
+    return tuple(sorted(broke)), None
+
+
+def _of_the_change(actor: Actor, step: _Step, gathered: Gathered, now: datetime) -> Iterator[Refusal]:
+    """What is said against moving it that would not be said against booking it so."""
+    view, ruling = step.view, gathered.ruling
+    staff = may_manage_lab(actor, view.lab_id)
+    gives_back = not (step.same_machine and keeps(step.was, step.wanted))
+    if gives_back and not staff and view.state == "confirmed":
+        too_late = too_late_to_cancel(view.starts_at, view.state, now, ruling)
+        if too_late is not None:
+            yield too_late
+    agreed = step.same_machine and keeps(step.wanted, step.was)
+    decides = may_decide(actor, step.move.machine.lab_id) and view.member_id != actor.member_id
+    if ruling.approvals and view.state != "requested" and not agreed and not decides:
+        yield refusal("approval_needed", "starts_at", machine=step.move.machine.slug)
+
+
+def _state(step: _Step, gathered: Gathered, now: datetime) -> tuple[str, datetime | None]:
+    """What it is once it is moved: a request may need nobody any more where it goes."""
+    if step.view.state != "requested":
+        return step.view.state, step.view.decide_by
+    if step.stays:
+        return "requested", step.view.decide_by
+    return state_of(gathered.ruling, step.request, now)
+
+
+def _claim_anew(
+    session: Session,
+    steps: Sequence[_Step],
+    gathered: Sequence[Gathered],
+    decided: Sequence[Verdict],
+    states: Sequence[tuple[str, datetime | None]],
+) -> list[tuple[int, Span]] | None:
+    """Give back the old claims and take the new ones; what came free, None where somebody was faster."""
+    moving = [each.view.id for each in steps if not each.stays]
+    wanted = [
+        (verdict.units, one.span(step.request), Owner(booking_id=step.view.id))
+        for step, one, verdict, (state, _) in zip(steps, gathered, decided, states, strict=True)
+        if not step.stays and state != "requested"
+    ]
+    savepoint = session.begin_nested()
+    spans = give_back(session, moving)
+    if take_units(session, wanted):
+        savepoint.commit()
+        return spans
+    savepoint.rollback()
+    return None
+
+
+def _store(session: Session, steps: Sequence[_Step], states: Sequence[tuple[str, datetime | None]]) -> None:
+    columns: Mapping[str, list[Any]] = {
+        "ids": [each.view.id for each in steps],
+        "machines": [each.move.machine.id for each in steps],
+        "labs": [each.move.machine.lab_id for each in steps],
+        "starts": [each.wanted.starts_at for each in steps],
+        "ends": [each.wanted.ends_at for each in steps],
+        "zones": [each.move.machine.zone for each in steps],
+        "local_starts": [_wall(each.wanted.starts_at, each.move.machine.zone) for each in steps],
+        "local_ends": [_wall(each.wanted.ends_at, each.move.machine.zone) for each in steps],
+        "purposes": [each.request.purpose for each in steps],
+        "states": [state for state, _ in states],
+        "decide_by": [decide_by for _, decide_by in states],
+    }
+    session.execute(_MOVE, columns)
+    asked_anew = [each.view.id for each in steps if each.view.state == "requested" and not each.stays]
+    if asked_anew:
+        # Whoever agreed did so to another time.
+        session.execute(delete(Approval).where(Approval.booking_id.in_(asked_anew)))
+
+
+def _write_down(
+    session: Session,
+    actor: Actor,
+    steps: Sequence[_Step],
+    states: Sequence[tuple[str, datetime | None]],
+    by_whom: By,
+    now: datetime,
+    broke: tuple[str, ...],
+    reason: str,
+) -> None:
+    """History, readers, live viewers and the audit."""
+    note(
+        session,
+        [
+            {
+                "booking_id": each.view.id,
+                "from_state": each.view.state,
+                "to_state": state,
+                **_differences(each),
+                "broke": list(broke),
+            }
+            for each, (state, _) in zip(steps, states, strict=True)
+        ],
+        now,
+        by_whom,
+        reason,
+    )
+    news = {(each.view.id, each.view.machine_id, each.view.lab_id) for each in steps}
+    news |= {(each.view.id, each.move.machine.id, each.move.machine.lab_id) for each in steps}
+    tell_viewers(session, [Turned(*each) for each in sorted(news)])
+    moved = [each.view.id for each in steps if not each.stays]
+    if moved:
+        teller = actor if by_whom.made_by == "member" else None
+        letters.tell(session, moved, "moved", now, actor=teller, reason=reason)
+    for each in steps:
+        view = each.view
+        tell_audit(session, actor, "move", view.id, view.member_id, view.lab_id, now, broke)
+
+
+def _differences(step: _Step) -> dict[str, Any]:
+    """What history says of a change: each thing that is other than before, on both sides."""
+    pairs = {
+        "starts_at": (step.was.starts_at, step.wanted.starts_at),
+        "ends_at": (step.was.ends_at, step.wanted.ends_at),
+        "machine_id": (step.view.machine_id, step.move.machine.id),
+    }
+    return {
+        f"{side}_{name}": (old if side == "from" else new) if old != new else None
+        for name, (old, new) in pairs.items()
+        for side in ("from", "to")
+    }
+
+
+def _wall(at: datetime, zone: str) -> datetime:
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
