@@ -12,6 +12,7 @@ from fablab.commands.database import db
 from fablab.commands.doctor import doctor
 from fablab.commands.door import Commands
 from fablab.commands.figures import rollup, sample
+from fablab.commands.imports import import_columns, import_file
 from fablab.commands.people import member, token
 from fablab.commands.serve import scheduler, web
 
@@ -33,6 +34,8 @@ for command in (
     token,
     bridge,
     broker,
+    import_file,
+    import_columns,
     rollup,
     backup,
     restore,
