@@ -1,6 +1,7 @@
 import { createCalendar, destroyCalendar, Interaction, List, TimeGrid, type Calendar } from '@event-calendar/core'
 import '@event-calendar/core/index.css'
-import { closedSpans, type Opening } from '../opening-hours'
+import { closedSpans, type OpenDay } from '../opening-hours'
+import { daysAround, wallOf } from '../wall-time'
 
 interface Entry {
   kind: string
@@ -12,12 +13,8 @@ interface Entry {
 }
 
 const names: Record<string, string> = { booking: 'Booked', hold: 'Held', outage: 'Out of service', closure: 'Closed' }
-// The calendar knows no zones: it is given the lab's wall time, which is what stands before the offset.
-const wall = (instant: string) => instant.slice(0, 16)
-// A day more on either side, whatever the lab's offset is; what lies outside is not drawn.
-const around = (date: string, days: number) => new Date(Date.parse(`${date.slice(0, 10)}T00:00Z`) + days * 86_400_000).toISOString()
 
-/** `<machine-calendar machine src openings>`: the machine's week, a day at a time on a phone. */
+/** `<machine-calendar src hours>`: the machine's week, a day at a time on a phone. */
 class MachineCalendar extends HTMLElement {
   #calendar: Calendar | undefined
   #chosen: { start: string; end: string } | undefined
@@ -81,19 +78,21 @@ class MachineCalendar extends HTMLElement {
   }
 
   async #entries(from: string, to: string): Promise<Calendar.EventInput[]> {
-    const query = new URLSearchParams({ from: around(from, -1), to: around(to, 1) })
-    const answer = await fetch(`${this.getAttribute('src')}?${query}`, { headers: { accept: 'application/json' } })
-    if (!answer.ok) return []
-    const openings = JSON.parse(this.dataset.openings ?? '[]') as Opening[]
-    const closed = closedSpans(openings, from, to).map((span) => ({
+    const query = new URLSearchParams({ from: daysAround(from, -1), to: daysAround(to, 1) })
+    const [answer, hours] = await Promise.all(
+      ['src', 'hours'].map((name) => fetch(`${this.getAttribute(name)}?${query}`, { headers: { accept: 'application/json' } })),
+    )
+    if (!answer?.ok) return []
+    const days = hours?.ok ? ((await hours.json()) as { items: OpenDay[] }).items : undefined
+    const closed = closedSpans(days, from, to).map((span) => ({
       ...span,
       display: 'background' as const,
       classNames: ['entry-closed'],
     }))
     const { items } = (await answer.json()) as { items: Entry[] }
     const taken = items.map((entry) => ({
-      start: wall(entry.starts_at),
-      end: wall(entry.ends_at),
+      start: wallOf(entry.starts_at),
+      end: wallOf(entry.ends_at),
       title: entry.mine ? 'Your booking' : (names[entry.kind] ?? 'Taken'),
       classNames: [entry.mine ? 'entry-mine' : `entry-${entry.kind}`],
       extendedProps: { booking: entry.booking },
