@@ -122,7 +122,7 @@ def decline_by_key(session: Session, key: str, now: datetime, policy: Policy) ->
     _leave(session, view, now, policy)
 
 
-def withdraw_all(session: Session, member_id: int, now: datetime, policy: Policy) -> int:
+def withdraw_all(session: Session, member_id: int, now: datetime, policy: Policy | None) -> int:
     """Take a member out of every line, for who leaves the network; how many there were."""
     gone = session.scalars(
         select(Waiting.id)
@@ -195,7 +195,7 @@ def _accept(session: Session, actor: Actor, view: WaitingView, now: datetime, po
     return made
 
 
-def _leave(session: Session, view: WaitingView, now: datetime, policy: Policy) -> None:
+def _leave(session: Session, view: WaitingView, now: datetime, policy: Policy | None) -> None:
     if view.hold is not None:
         _lock_units_of(session, view.hold.id)
     gone = holds.let_go(session, view.id, "withdrawn")
