@@ -5,8 +5,8 @@ A network has thousands of machines, and a handful of groups in each lab.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -48,15 +48,15 @@ class LabRow:
 
 
 @dataclass(frozen=True)
-class MachineRow:
-    """A machine as the search needs it."""
+class MachineRows:
+    """Machines of one lab and kind with the same set-up and clean-up; ``ids`` ascend."""
 
-    id: int
     lab_id: int
     kind_id: int
     unattended: bool
     setup_s: int
     cleanup_s: int
+    ids: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Group:
     last: int
     barred: Any
     km: float | None
-    machines: list[int] = field(default_factory=list)
+    machines: Sequence[int]
     refused: str | None = None
     at: int = 0
 
@@ -105,20 +105,18 @@ class Groups:
         self._asked, self._labs, self._hours, self._rules = asked, labs, hours, rules
         self._known: dict[Any, Any] = {}
 
-    def of(self, machines: Iterable[MachineRow]) -> list[Group]:
-        """The machines in groups."""
+    def of(self, machines: Iterable[MachineRows]) -> list[Group]:
+        """The machines in groups: what a rule, hours or a certification name stands alone."""
         certificates = self._asked.record.certificates
-        apart = self._rules.machines_with_own | {each.machine_id for each in certificates}
-        found: dict[Any, Group] = {}
-        for row in machines:
-            hours = self._hours[row.lab_id].of(row.id, row.unattended)
-            own = row.id if row.id in apart else None
-            key = (row.lab_id, row.kind_id, row.setup_s, row.cleanup_s, own, id(hours))
-            group = found.get(key)
-            if group is None:
-                group = found[key] = self._group(row, hours)
-            group.machines.append(row.id)
-        return list(found.values())
+        named = self._rules.machines_with_own | {each.machine_id for each in certificates}
+        found = []
+        for rows in machines:
+            hours = self._hours[rows.lab_id]
+            apart = (named | hours.machines_with_own).intersection(rows.ids)
+            found += [self._group(rows, [each], hours) for each in rows.ids if each in apart]
+            if alike := [each for each in rows.ids if each not in apart]:
+                found.append(self._group(rows, alike, hours))
+        return found
 
     def refusals(self, group: Group, at: int, machine_id: int) -> list[str]:
         """The codes of all rules that refuse a start at which the machine is free and the hours allow it."""
@@ -140,10 +138,10 @@ class Groups:
         )
         return [each.code for each in decide(request, facts, group.ruling)]
 
-    def _group(self, row: MachineRow, hours: MachineHours) -> Group:
-        asked, lab = self._asked, self._labs[row.lab_id]
+    def _group(self, rows: MachineRows, ids: Sequence[int], hours: Hours) -> Group:
+        asked, lab = self._asked, self._labs[rows.lab_id]
         zone = self._zone(lab.zone)
-        place = Place(row.id, row.lab_id, row.kind_id, row.setup_s, row.cleanup_s)
+        place = Place(ids[0], rows.lab_id, rows.kind_id, rows.setup_s, rows.cleanup_s)
         ruling = self._rules.ruling(place, Who(asked.actor.category), asked.policy)
         first = max(self._first, whole_minute(asked.now + timedelta(seconds=ruling.min_notice_s)))
         if not asked.consent:
@@ -153,12 +151,13 @@ class Groups:
             zone=zone,
             place=place,
             ruling=ruling,
-            times=self._times(hours, ruling.supervised_only, zone),
+            times=self._times(hours.of(ids[0], rows.unattended), ruling.supervised_only, zone),
             wish=Wish(asked.length_s, ruling.setup_s, ruling.cleanup_s, self._grid(ruling, zone)),
             first=first,
             last=min(horizon, self._last),
             barred=self._barred(ruling, place, zone),
             km=self._km(lab),
+            machines=ids,
         )
         group.refused = self._never(group, lab, horizon)
         if group.refused is None:

@@ -46,9 +46,14 @@ class Seeker:
 
     def seek(self) -> bool:
         """Go to the earliest start at or after ``at``, as far as is known; whether there is one."""
+        if self.at > self.read_to:
+            return False
         start = first_allowed([self.wish.grid, *self.steps], self.at, self.read_to)
         self.at = max(self.at, self.read_to + 1) if start is None else start
         return start is not None
+
+
+_Entry = tuple[int, Rank, Seeker]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,68 +88,105 @@ class Outcome:
     whole: bool
 
 
-def search(seekers: Iterable[Seeker], limit: int, read: Reader, judge: Judge = lambda *_: None) -> Outcome:
+def search(fresh: Iterable[Seeker], limit: int, read: Reader, judge: Judge = lambda *_: None) -> Outcome:
     """The ``limit`` earliest starts of all machines, by start and rank; those of one machine do not overlap.
 
-    Machines wait in a queue by the earliest start they could have. Whatever is read of one only moves it
-    back, so a known start at the head of the queue is the next one of all, and most machines are never looked
-    at. ``read`` is called once a round, and once more at most.
+    ``fresh`` are the machines by the earliest start they could have, then by rank; most are never asked for.
+    They wait in a queue. Whatever is read of one only moves it back, so a known start at the head of the
+    queue is the next one of all. ``read`` is called once a round, and once more at most.
     """
-    known: list[tuple[int, Rank, Seeker]] = []
-    unknown: list[tuple[int, Rank, Seeker]] = []
-    found: list[tuple[int, Seeker]] = []
-    none: list[Seeker] = []
-
-    def add(seeker: Seeker) -> None:
-        if seeker.seek():
-            heappush(known, (seeker.at, seeker.rank, seeker))
-        elif seeker.at <= seeker.last:
-            heappush(unknown, (seeker.at, seeker.rank, seeker))
-        elif not seeker.given:
-            none.append(seeker)
-
-    for each in seekers:
-        add(each)
+    queue = _Queue(fresh)
     rounds = iter((*ROUNDS, None))
-    while len(found) < limit and (known or unknown):
-        if not known or (unknown and unknown[0] < known[0]):
-            this = next(rounds)
-            if this is None:
-                # The last look must do for those, too, of which something is known so far.
-                unknown += known
-                known.clear()
-            for seeker in _look(unknown, this, limit - len(found), read):
-                add(seeker)
-            continue
-        at, _, seeker = heappop(known)
-        again = judge(seeker, at)
-        if again is None:
-            found.append((at, seeker))
-            seeker.given += 1
-            again = at + seeker.wish.length_s
-        seeker.at = again
-        add(seeker)
-    return Outcome(found, none, not known and not unknown)
+    found: list[tuple[int, Seeker]] = []
+    while len(found) < limit:
+        start = queue.next_known()
+        if start is not None:
+            at, seeker = start
+            again = judge(seeker, at)
+            if again is None:
+                found.append((at, seeker))
+                seeker.given += 1
+                again = at + seeker.wish.length_s
+            seeker.at = again
+            queue.add(seeker)
+        elif queue.has_unknown:
+            seekers = queue.first_unknown(next(rounds), limit - len(found))
+            _look(seekers, read)
+            for seeker, _ in seekers:
+                queue.add(seeker)
+        else:
+            break
+    return Outcome(found, queue.none, not queue)
 
 
-def _look(
-    unknown: list[tuple[int, Rank, Seeker]], this: Round | None, limit: int, read: Reader
-) -> list[Seeker]:
-    """Read of the first machines in the queue as much as this round does."""
-    if this is None:
-        first, unknown[:] = unknown[:], []
-    else:
-        size = max(this.each * limit, this.least)
-        first = [heappop(unknown) for _ in range(min(size, len(unknown)))]
+class _Queue:
+    """Machines by their next start, known or the earliest that it could be."""
+
+    def __init__(self, fresh: Iterable[Seeker]) -> None:
+        self.none: list[Seeker] = []
+        self._fresh = ((each.at, each.rank, each) for each in fresh)
+        self._next = next(self._fresh, None)
+        self._known: list[_Entry] = []
+        self._unknown: list[_Entry] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._known) or self.has_unknown
+
+    @property
+    def has_unknown(self) -> bool:
+        return bool(self._unknown) or self._next is not None
+
+    def add(self, seeker: Seeker) -> None:
+        """Put a machine back where it belongs now."""
+        if seeker.seek():
+            heappush(self._known, (seeker.at, seeker.rank, seeker))
+        elif seeker.at <= seeker.last:
+            heappush(self._unknown, (seeker.at, seeker.rank, seeker))
+        elif not seeker.given:
+            self.none.append(seeker)
+
+    def next_known(self) -> tuple[int, Seeker] | None:
+        """The earliest start of all, taken from the queue; None where that is not known, or there is none."""
+        unknown = [*self._unknown[:1], *([] if self._next is None else [self._next])]
+        if not self._known or (unknown and min(unknown) < self._known[0]):
+            return None
+        at, _, seeker = heappop(self._known)
+        return at, seeker
+
+    def first_unknown(self, this: Round | None, limit: int) -> list[tuple[Seeker, int]]:
+        """The machines to look at in a round, taken from the queue, each with the last start to look at."""
+        if this is None:
+            # Nobody looks again, so of those that are known in part the rest is read, too.
+            waiting = [
+                *self._unknown,
+                *self._known,
+                *([] if self._next is None else [self._next]),
+                *self._fresh,
+            ]
+            self._unknown, self._known, self._next = [], [], None
+            return [(seeker, seeker.last) for _, _, seeker in waiting]
+        taken = []
+        for _ in range(max(this.each * limit, this.least)):
+            if self._next is not None and not (self._unknown and self._unknown[0] < self._next):
+                at, _, seeker = self._next
+                self._next = next(self._fresh, None)
+            elif self._unknown:
+                at, _, seeker = heappop(self._unknown)
+            else:
+                break
+            taken.append((seeker, min(seeker.last, at + this.days * DAY_S)))
+        return taken
+
+
+def _look(seekers: Sequence[tuple[Seeker, int]], read: Reader) -> None:
+    """Read of each machine as much as decides its starts until the one given with it."""
     asks = []
-    for at, _, seeker in first:
-        last = seeker.last if this is None else min(seeker.last, at + this.days * DAY_S)
+    for seeker, last in seekers:
         wish = seeker.wish
-        asks.append(Ask(seeker, at - wish.setup_s, last + wish.length_s + wish.cleanup_s))
+        asks.append(Ask(seeker, seeker.at - wish.setup_s, last + wish.length_s + wish.cleanup_s))
         seeker.read_to = last
     for ask, steps in zip(asks, read(asks), strict=True):
         seeker = ask.seeker
         seeker.steps = steps or ()
         if steps is None:
             seeker.at = seeker.read_to + 1
-    return [ask.seeker for ask in asks]

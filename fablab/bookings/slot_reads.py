@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from fablab.bookings.slot_groups import LabRow, MachineRow
+from fablab.bookings.slot_groups import LabRow, MachineRows
 from fablab.bookings.slot_queue import Ask
 from fablab.bookings.slot_search import Pair
 
@@ -59,12 +59,14 @@ _LABS = text(
     """
 )
 _MACHINES = """
-    SELECT machine.id, machine.lab_id, machine.kind_id, machine.unattended, machine.setup_s, machine.cleanup_s
+    SELECT machine.lab_id, machine.kind_id, machine.unattended, machine.setup_s, machine.cleanup_s,
+           array_agg(machine.id ORDER BY machine.id)
     FROM machine
     JOIN kind ON kind.id = machine.kind_id
     WHERE machine.active AND machine.bookable AND machine.lab_id = ANY(:labs)
     AND EXISTS (SELECT FROM unit WHERE unit.machine_id = machine.id)
 """
+_GROUPED = " GROUP BY 1, 2, 3, 4, 5"
 # What people typed in about a machine may be anything: a path finds nothing where a cast would fail.
 _ABLE = {
     "kinds": "kind.slug = ANY(:kinds)",
@@ -151,7 +153,7 @@ def labs_of(session: Session, wanted: Wanted) -> list[LabRow]:
     ]
 
 
-def machines_of(session: Session, wanted: Wanted, lab_ids: Sequence[int]) -> list[MachineRow]:
+def machines_of(session: Session, wanted: Wanted, lab_ids: Sequence[int]) -> list[MachineRows]:
     """The machines in these labs that can do the work and can be booked."""
     values = {
         "kinds": list(wanted.kinds),
@@ -162,11 +164,11 @@ def machines_of(session: Session, wanted: Wanted, lab_ids: Sequence[int]) -> lis
         "build_volume_mm": _named(wanted.build_volume_mm),
     }
     asked = {name: value for name, value in values.items() if value}
-    statement = text(" AND ".join([_MACHINES, *(_ABLE[name] for name in asked)])).bindparams(
+    statement = text(" AND ".join([_MACHINES, *(_ABLE[name] for name in asked)]) + _GROUPED).bindparams(
         *(bindparam(name, type_=JSONB) for name in asked if name in _JSON)
     )
     rows = session.execute(statement, {"labs": list(lab_ids), **asked})
-    return [MachineRow(*row) for row in rows]
+    return [MachineRows(*row) for row in rows]
 
 
 def unknown_among(session: Session, wanted: Wanted) -> str | None:

@@ -63,9 +63,9 @@ def first_allowed(steps: Sequence[Step], first: int, last: int) -> int | None:
     return None
 
 
-def inside(spans: Sequence[Pair], length_s: int) -> Step:
-    """Starts at which this length lies in one of the (sorted, disjoint) spans."""
-    ends = [until for _, until in spans]
+def inside(spans: Sequence[Pair], length_s: int, ends: Sequence[int] = ()) -> Step:
+    """Starts at which this length lies in one of the (sorted, apart) spans; ``ends`` are theirs, if known."""
+    ends = ends or [until for _, until in spans]
 
     def step(at: int) -> int:
         for place in range(bisect_right(ends, at), len(ends)):

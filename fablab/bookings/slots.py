@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import merge
+from math import inf
 
 from sqlalchemy.orm import Session
 
@@ -112,9 +114,11 @@ def find_slots(session: Session, actor: Actor, wish: SlotWish, now: datetime, po
     )
     finder = _Finder(session, Groups(asked, labs, hours, rules), now)
     groups = finder.groups.of(machines)
-    outcome = search(_seekers(groups), wish.limit, finder.look, finder.judge)
+    outcome = search(_in_order(groups), wish.limit, finder.look, finder.judge)
     slots = _slots(session, outcome, wish.length_s)
-    return Found(slots, len(machines), finder.left_out(groups, outcome), outcome.whole)
+    return Found(
+        slots, sum(len(each.ids) for each in machines), finder.left_out(groups, outcome), outcome.whole
+    )
 
 
 def _place_of(near: str | Point | None, labs: Sequence[LabRow]) -> Point | None:
@@ -127,14 +131,19 @@ def _place_of(near: str | Point | None, labs: Sequence[LabRow]) -> Point | None:
     return lab.place
 
 
-def _seekers(groups: Iterable[Group]) -> Iterator[Seeker]:
-    """The machines that have any start to hope for."""
-    for group in groups:
-        if group.refused is None:
-            # A lab that lies nowhere comes after those that are near.
-            km = float("inf") if group.km is None else group.km
-            for machine_id in group.machines:
-                yield Seeker((km, machine_id), group.at, group.last, group.wish, group)
+def _in_order(groups: Iterable[Group]) -> Iterator[Seeker]:
+    """The machines that have any start to hope for, one after the other as they come first."""
+    return merge(
+        *(_seekers(each) for each in groups if each.refused is None),
+        key=lambda seeker: (seeker.at, seeker.rank),
+    )
+
+
+def _seekers(group: Group) -> Iterator[Seeker]:
+    # A lab that lies nowhere comes after those that are near.
+    km = inf if group.km is None else group.km
+    for machine_id in group.machines:
+        yield Seeker((km, machine_id), group.at, group.last, group.wish, group)
 
 
 class _Finder:

@@ -248,6 +248,11 @@ class Hours:
             found = self._known[key] = self._made(*key)
         return found
 
+    @property
+    def machines_with_own(self) -> frozenset[int | None]:
+        """Machines that share their hours with no other (and None, where the lab has any)."""
+        return self._own
+
     @cached_property
     def _own(self) -> frozenset[int | None]:
         """Machines that have hours of their own."""

@@ -167,10 +167,11 @@ class Network:
         self.machines, self.length, self.looks = machines, length, 0
 
     def seekers(self) -> list[Seeker]:
-        return [
+        found = [
             Seeker((each.km, number), each.first, LAST, Wish(self.length, 2, 3, every(each.grid)))
             for number, each in enumerate(self.machines)
         ]
+        return sorted(found, key=lambda seeker: (seeker.at, seeker.rank))
 
     def look(self, asks: Sequence[Ask]) -> list[list[Step] | None]:
         self.looks += 1
@@ -247,7 +248,7 @@ def test_most_machines_are_never_looked_at() -> None:
 
     wish = Wish(3600, 0, 0, every(60))
     seekers = [Seeker((float(number % 7), number), 600, 10**7, wish) for number in range(5000)]
-    outcome = search(seekers, 10, look)
+    outcome = search(sorted(seekers, key=lambda each: each.rank), 10, look)
     assert [seeker.rank for _, seeker in outcome.found] == [(0.0, number * 7) for number in range(10)]
     assert asked == [160]
     assert not outcome.whole
