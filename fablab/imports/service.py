@@ -125,14 +125,7 @@ def import_file(
     lines are stored BATCH by BATCH. Raises NOT_FOUND, NOT_ALLOWED, and REFUSED for what concerns the
     file as a whole.
     """
-    if wish.what not in WHATS:
-        raise not_found("kind of import")
-    if not may_import(actor, wish.what):
-        raise not_allowed(
-            "Administrators import members."
-            if wish.what == "members"
-            else "Managers import for their lab, administrators for all."
-        )
+    check_may_import(actor, wish.what)
     importer = _importer(actor, wish, now, setup)
     table = open_table(raw, importer.columns, setup.limits)
     report = Report(wish.what, wish.dry_run, table.encoding_name, table.separator, table.lines)
@@ -167,6 +160,18 @@ def import_file(
             lab_id=acting_lab(actor),
         )
     return report
+
+
+def check_may_import(actor: Actor, what: str) -> None:
+    """Raises NOT_FOUND for what cannot be imported, NOT_ALLOWED for who may not."""
+    if what not in WHATS:
+        raise not_found("kind of import")
+    if not may_import(actor, what):
+        raise not_allowed(
+            "Administrators import members."
+            if what == "members"
+            else "Managers import for their lab, administrators for all."
+        )
 
 
 def _importer(actor: Actor, wish: Wish, now: datetime, setup: Setup) -> Importer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,16 +44,20 @@ class Parser(FlaskParser):
 class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = Parser()
 
-    def __init__(self, name: str, description: str) -> None:
+    def __init__(self, name: str, description: str, *, body: str = "application/json") -> None:
         super().__init__(f"api_{name}", __name__, url_prefix=PREFIX, description=description)
-        self.before_request(_only_json)
+        self.before_request(partial(_only, body))
 
 
-def _only_json() -> None:
-    """A body is JSON and says so. Forms of other sites cannot send that without asking us first."""
+def _only(body: str) -> None:
+    """A body is what it has to be, and says so. Forms of other sites cannot send JSON without asking first.
+
+    Where a form is taken, a browser's session needs the page's token, as it does everywhere.
+    """
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if request.method not in SAFE_METHODS and has_body and request.mimetype != "application/json":
-        raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+    if request.method not in SAFE_METHODS and has_body and request.mimetype != body:
+        name = "JSON" if body == "application/json" else "a form"
+        raise UnsupportedMediaType(f"Send {name}, with Content-Type: {body}.")
 
 
 class SlugConverter(BaseConverter):

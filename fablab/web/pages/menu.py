@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from fablab.bookings.rule_rights import may_read_rules
 from fablab.certifications.rules import may_look_up_certifications
-from fablab.members.rules import Actor, may_look_up_members, may_read_audit
+from fablab.imports.rules import may_import_something
+from fablab.members.rules import Actor, may_look_up_members, may_manage_some_lab, may_read_audit
 from fablab.organisations.rules import may_see_every_organisation
+from fablab.webhooks.rules import may_have_webhooks
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ _FACTORS = (
     *("recovery_codes", "recovery_codes_renewed"),
     *("passkeys", "passkey_added"),
 )
+_HOURS = (
+    *("hours", "hours_week", "hours_week_saved", "hours_calendars", "hours_calendar_added"),
+    *("hours_seasons", "hours_season_added", "hours_season", "hours_season_saved", "hours_season_week"),
+    *("hours_closures", "hours_closure_added"),
+)
 ACCOUNT = (
     Place("account", "user-circle", "Profile", also=("account_changed", "address_asked")),
     Place(
@@ -52,6 +60,8 @@ ACCOUNT = (
     Place("my_organisations", "users-group", "Organisations", also=(*_ORGANISATION, "projects", *_PROJECT)),
     Place("my_certifications", "certificate", "Certifications"),
     Place("trainings", "school", "Trainings", also=("training", "new_training", "edit_training")),
+    Place("notices", "mail", "Mails"),
+    Place("calendar_addresses", "calendar-event", "Calendars", also=("calendar_address_made",)),
     Place("my_data", "database", "Your data", also=("my_erasure", "my_erasure_done")),
 )
 STAFF = (
@@ -63,7 +73,19 @@ STAFF = (
         may_look_up_certifications,
         also=("certify", "certification"),
     ),
+    Place("hours_labs", "clock-hour-4", "Hours", may_manage_some_lab, also=_HOURS),
+    Place(
+        "booking_rules",
+        "list",
+        "Rules",
+        may_read_rules,
+        also=("rule_value", "set_rule_value", "rule_removal", "explained_rules"),
+    ),
     Place("organisations", "users-group", "Organisations", may_see_every_organisation, also=_ORGANISATION),
+    Place("webhooks", "send", "Webhooks", may_have_webhooks, also=("webhook", "webhook_made")),
+    Place(
+        "imports", "file-download", "Import", may_import_something, also=("import_checked", "import_stored")
+    ),
     Place("audit", "history", "Audit", may_read_audit),
 )
 
