@@ -350,5 +350,6 @@ def _too_many(what: str, most: int) -> BadRule:
             "too_many_occurrences",
             "rrule",
             f"The rule has {what} occurrences; {most} at most. Give a smaller COUNT or earlier UNTIL.",
+            {"most": most},
         )
     )
