@@ -45,7 +45,7 @@ def timeline(slug: str) -> str:
         may_book=may_book(actor, lab.id),
         may_move_all=may_manage_lab(actor, lab.id),
         rows=[(each, [row for row in taken if row.machine_id == each.id]) for each in shown],
-        resources=[_resource(each, actor) for each in shown],
+        resources=[_resource(each, actor, since, until) for each in shown],
         open_today=lab.hours.day(day).spans,
     )
 
@@ -59,14 +59,23 @@ def _day(today: date) -> date:
     return asked if 2000 <= asked.year <= 2199 else today
 
 
-def _resource(machine: MachineView, actor: Actor) -> dict[str, Any]:
-    """A machine as the drawing needs it."""
+def _resource(machine: MachineView, actor: Actor, since: datetime, until: datetime) -> dict[str, Any]:
+    """A machine as the drawing needs it; ``open`` is when it may be used that day."""
+    zone = ZoneInfo(machine.zone)
     return {
         "id": machine.slug,
         "title": machine.name,
         "kind": machine.kind_name,
         "bookable": machine.active and may_book(actor, machine.lab_id),
+        "open": [
+            {"starts_at": _wall(span.starts_at, zone), "ends_at": _wall(span.ends_at, zone)}
+            for span in machine.hours.open_spans(since, until)
+        ],
     }
+
+
+def _wall(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(timespec="minutes")
 
 
 def _offset_min(now: datetime, zone: ZoneInfo) -> int:

@@ -9,6 +9,7 @@ interface Machine {
   title: string
   kind: string
   bookable: boolean
+  open: OpenDay['open']
 }
 
 interface Entry {
@@ -154,18 +155,16 @@ class LabTimeline extends HTMLElement {
   async #entries(from: string, to: string): Promise<Calendar.EventInput[]> {
     const lab = this.getAttribute('lab')
     const query = new URLSearchParams({ from: daysAround(from, -1), to: daysAround(to, 1) })
-    const [answer, hours] = await Promise.all(
-      ['calendar', 'hours'].map((what) => fetch(`/api/v1/labs/${lab}/${what}?${query}`, { headers: { accept: 'application/json' } })),
+    const answer = await fetch(`/api/v1/labs/${lab}/calendar?${query}`, { headers: { accept: 'application/json' } })
+    if (!answer.ok) return []
+    const closed = this.#machines.flatMap((machine) =>
+      closedSpans([machine], from, to).map((span) => ({
+        ...span,
+        resourceIds: [machine.id],
+        display: 'background' as const,
+        classNames: ['entry-closed'],
+      })),
     )
-    if (!answer?.ok) return []
-    const days = hours?.ok ? ((await hours.json()) as { items: OpenDay[] }).items : undefined
-    const everywhere = this.#machines.map(({ id }) => id)
-    const closed = closedSpans(days, from, to).map((span) => ({
-      ...span,
-      resourceIds: everywhere,
-      display: 'background' as const,
-      classNames: ['entry-closed'],
-    }))
     const { items } = (await answer.json()) as { items: Entry[] }
     return [...closed, ...items.map((entry) => this.#entry(entry))]
   }
