@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 from flask import render_template
 
@@ -14,7 +15,7 @@ from fablab.clock import utc_now
 from fablab.errors import not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import LabView
-from fablab.machines.rules import open_days, open_spans
+from fablab.members.rules import may_manage_lab
 from fablab.web.pages.blueprint import blueprint
 from fablab.web.pages.context import reading
 from fablab.web.pages.tiles import LOOK_AHEAD, Tile, tiles
@@ -61,14 +62,20 @@ def lab(slug: str) -> str:
     if found is None:
         raise not_found("lab")
     shown = tiles(session, actor, machines.machines(session, lab=slug), now, settings())
+    today = now.astimezone(ZoneInfo(found.zone)).date()
+    days = found.hours.open_days(now, now + LOOK_AHEAD)
+    # Seven days, and what is left of last night.
+    week = [each for each in days if (each.on - today).days < LOOK_AHEAD.days]
     return render_template(
         "lab.html",
         now=now,
         lab=found,
         door=_door(found, now),
         kinds=_by_kind(shown),
-        week=list(open_days(found.openings, found.zone, now, now + LOOK_AHEAD)),
-        some_without_staff=not all(each.supervised for each in found.openings),
+        week=week,
+        today=today,
+        some_without_staff=any(set(day.spans) - set(day.supervised) for day in week),
+        may_set_hours=may_manage_lab(actor, found.id),
     )
 
 
@@ -86,7 +93,7 @@ def tile(slug: str) -> str:
 
 def _door(lab: LabView, now: datetime) -> tuple[bool, str]:
     """Whether the lab is open, and when that changes, in words."""
-    spans = open_spans(lab.openings, lab.zone, now, now + LOOK_AHEAD)
+    spans = lab.hours.open_spans(now, now + LOOK_AHEAD)
     if spans and spans[0].starts_at <= now:
         return True, f"until {until(spans[0].ends_at, lab.zone, now)}"
     if spans:

@@ -1,26 +1,24 @@
-/** One open span of a weekday (Monday is 0) in wall time; closing at 00:00 means midnight. */
-export type Opening = [weekday: number, opens: string, closes: string]
+/** A local day as `/hours` gives it: what is open, with the lab's own offset. */
+export interface OpenDay {
+  open: { starts_at: string; ends_at: string }[]
+}
 
-const DAY_MS = 86_400_000
+const MINUTES = 16
 
 /**
- * The spans of [from, to) in which the lab is closed, as wall times `YYYY-MM-DDTHH:MM`. No openings at all means
- * that hours do not matter for this machine, so nothing is closed.
+ * The spans of [from, to) in which the machine cannot be used, as wall times `YYYY-MM-DDTHH:MM`: what lies
+ * between the open ones. Where the hours are not known nothing is said to be closed.
  */
-export function closedSpans(openings: Opening[], from: string, to: string): { start: string; end: string }[] {
-  if (openings.length === 0) return []
+export function closedSpans(days: OpenDay[] | undefined, from: string, to: string): { start: string; end: string }[] {
+  if (!days) return []
   const spans: { start: string; end: string }[] = []
-  const last = Date.parse(`${to.slice(0, 10)}T00:00Z`)
-  for (let day = Date.parse(`${from.slice(0, 10)}T00:00Z`); day < last; day += DAY_MS) {
-    const date = new Date(day).toISOString().slice(0, 10)
-    const tomorrow = new Date(day + DAY_MS).toISOString().slice(0, 10)
-    const weekday = (new Date(day).getUTCDay() + 6) % 7
-    let closedSince = `${date}T00:00`
-    for (const [, opens, closes] of openings.filter((opening) => opening[0] === weekday)) {
-      if (closedSince < `${date}T${opens}`) spans.push({ start: closedSince, end: `${date}T${opens}` })
-      closedSince = closes === '00:00' ? `${tomorrow}T00:00` : `${date}T${closes}`
-    }
-    if (closedSince < `${tomorrow}T00:00`) spans.push({ start: closedSince, end: `${tomorrow}T00:00` })
+  let closedSince = `${from.slice(0, 10)}T00:00`
+  const last = `${to.slice(0, 10)}T00:00`
+  const open = days.flatMap((day) => day.open.map((span) => [span.starts_at.slice(0, MINUTES), span.ends_at.slice(0, MINUTES)] as const)).sort()
+  for (const [opens, closes] of open) {
+    if (closedSince < opens && closedSince < last) spans.push({ start: closedSince, end: opens < last ? opens : last })
+    if (closedSince < closes) closedSince = closes
   }
+  if (closedSince < last) spans.push({ start: closedSince, end: last })
   return spans
 }
