@@ -321,5 +321,7 @@ def _window(found: WaitingView) -> str:
     now = utc_now()
     length = words.length(found.wanted.duration_s)
     after, before = found.wanted.after, found.wanted.before
-    since = f"from {words.moment(after, found.zone, now)} " if after > now else ""
-    return f"{length}, {since}until {words.moment(before, found.zone, now)}"
+    if after <= now:
+        return f"{length}, until {words.moment(before, found.zone, now)}"
+    span = words.span(after, before, found.zone, now)
+    return f"{length}, {span[0].lower()}{span[1:]}"
