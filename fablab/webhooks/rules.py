@@ -25,7 +25,7 @@ EVENTS: Mapping[str, str] = {
     "booking.requested": "Somebody asks for a machine whose bookings are approved first.",
     "booking.confirmed": "A booking stands: made, or approved.",
     "booking.moved": "It has another time or another machine.",
-    "booking.cancelled": "It was cancelled, or handed to nobody in time.",
+    "booking.cancelled": "It was cancelled.",
     "booking.started": "Its machine is in use.",
     "booking.completed": "It is over, and its machine was used.",
     "booking.missed": "Nobody came.",

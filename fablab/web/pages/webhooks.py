@@ -67,7 +67,7 @@ def webhook(webhook_id: int) -> str:
         hook=found,
         deliveries=told_of[:shown],
         more=shown + PAGE if len(told_of) > shown and shown < MOST else None,
-        events=EVENTS,
+        lab_names=dict(_labs(session, actor)),
         now=utc_now(),
     )
 
@@ -90,6 +90,24 @@ def webhook_enabled(webhook_id: int) -> Response:
         service.enable_webhook(session, auth.current_actor(), webhook_id, utc_now())
     flash("It is on again.", "good")
     return redirect(url_for("pages.webhook", webhook_id=webhook_id), 303)
+
+
+@blueprint.get("/staff/webhooks/<id:webhook_id>/removal")
+def webhook_removal(webhook_id: int) -> str:
+    """The question before it is taken away: its secret cannot be had again."""
+    session, actor = reading()
+    found = service.the_webhook(session, actor, webhook_id)
+    return render_template(
+        "sure.html",
+        title="Take the webhook away?",
+        text=f"{found.url} is told nothing any more, and what still waits is forgotten.",
+        quiet="To tell it again later, you make a new one with a new secret.",
+        button="Take it away",
+        picture="trash",
+        action=url_for("pages.webhook_removed", webhook_id=webhook_id),
+        back=url_for("pages.webhook", webhook_id=webhook_id),
+        keep="Keep it",
+    )
 
 
 @blueprint.post("/staff/webhooks/<id:webhook_id>/removal")
@@ -118,6 +136,7 @@ def _page(errors: Errors, made: Any = None, secret: str = "") -> str:
         "webhooks.html",
         hooks=queries.webhooks(session, actor),
         labs=_labs(session, actor),
+        lab_names=dict(_labs(session, actor)),
         whole_network=actor.admin,
         events=EVENTS,
         made=made,

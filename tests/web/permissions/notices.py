@@ -49,6 +49,7 @@ ROWS: dict[str, Row] = {
     "GET /staff/webhooks/<id:webhook_id>": Row(200, **MANAGED, at=HOOK),
     "POST /staff/webhooks/<id:webhook_id>/test": Row(303, **MANAGED, at=HOOK, form={}),
     "POST /staff/webhooks/<id:webhook_id>/activation": Row(303, **MANAGED, at=HOOK, form={}),
+    "GET /staff/webhooks/<id:webhook_id>/removal": Row(200, **MANAGED, at=HOOK),
     "POST /staff/webhooks/<id:webhook_id>/removal": Row(303, **MANAGED, at=HOOK, form={}),
 }
 
