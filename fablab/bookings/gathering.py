@@ -203,12 +203,15 @@ def look_again_at_all(
 
 
 def lock_bookings(session: Session, booking_ids: Collection[int]) -> set[int]:
-    """Lock these bookings until the transaction ends; the machines they are of. One statement."""
+    """Lock these bookings until the transaction ends; the machines they are of. One statement.
+
+    Not against being referred to: who has locked the units meanwhile writes down what touches a booking.
+    """
     rows = session.execute(
         select(Booking.machine_id)
         .where(Booking.id.in_(sorted(booking_ids)))
         .order_by(Booking.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return {row.machine_id for row in rows}
 

@@ -107,14 +107,17 @@ _TOUCHED = text(
     """
 ).bindparams(*(bindparam(name, type_=Outage.starts_at.type) for name in ("since", "until", "now")))
 
-# Time that was kept for somebody who waits cannot be had: they wait on.
+# Time that was kept for somebody who waits cannot be had: they wait on. Who takes it just now has a booking.
 _DROP_HOLDS = text(
     """
     WITH gone AS (
         DELETE FROM hold WHERE id IN (
-            SELECT occupancy.hold_id
-            FROM unit JOIN occupancy ON occupancy.slot && occupancy_slot(unit.id, :since, :until)
-            WHERE unit.machine_id = :machine AND occupancy.hold_id IS NOT NULL
+            SELECT hold.id FROM hold JOIN waiting ON waiting.id = hold.waiting_id
+            WHERE hold.id IN (
+                SELECT occupancy.hold_id
+                FROM unit JOIN occupancy ON occupancy.slot && occupancy_slot(unit.id, :since, :until)
+                WHERE unit.machine_id = :machine AND occupancy.hold_id IS NOT NULL
+            ) FOR UPDATE SKIP LOCKED
         ) RETURNING waiting_id
     )
     UPDATE waiting SET state = 'waiting' FROM gone WHERE waiting.id = gone.waiting_id
