@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models_rules import RuleRow, RulesVersion
-from fablab.bookings.rule_names import NAMES
+from fablab.bookings.rule_names import DAY, NAMES, RuleName, Unit
 from fablab.bookings.rule_queries import RuleView, rules
 from fablab.bookings.rule_rights import may_read_rule, may_set_rule, may_set_rules_somewhere
-from fablab.bookings.wording import refusal
+from fablab.bookings.rule_words import value_of
+from fablab.bookings.wording import Days, refusal
 from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.machines.models import Kind, Lab, Machine
 from fablab.members import audit
@@ -137,11 +138,18 @@ def _value_refusals(wish: RuleWish) -> list[Refusal]:
             "rule_value",
             "value",
             case=rule.takes,
-            name=rule.name,
-            least=rule.least,
-            most=rule.most,
+            name={"fr": rule.name, "ar": rule.name, "en": rule.title},
+            least=_in_its_unit(rule, rule.least),
+            most=_in_its_unit(rule, rule.most),
         )
     ]
+
+
+def _in_its_unit(rule: RuleName, bound: int) -> Any:
+    """A bound as people say it: days where they are whole."""
+    if rule.unit is Unit.SECONDS and bound and bound % DAY == 0:
+        return Days(bound // DAY)
+    return value_of(rule.name, bound)
 
 
 def _new_version(session: Session) -> None:

@@ -18,6 +18,7 @@ from fablab.sample.history import History, write
 from fablab.sample.network import BRIDGE, KINDS, LABS, MACHINES, REGIONS, ZONE, Name
 from fablab.sample.organisations import add_organisations
 from fablab.sample.plan import DAYS_AHEAD, DAYS_BACK, plan
+from fablab.sample.rules import add_rules
 from fablab.sample.work import work
 from fablab.telemetry.registry import register_bridge
 from fablab.utilisation.rules import chunks
@@ -36,7 +37,8 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
     2. bookings, sessions and jobs of 60 days, and bookings of the next 10;
     3. the machine hours of all of it;
     4. organisations and projects, with part of those bookings made for them;
-    5. certifications and trainings.
+    5. certifications and trainings;
+    6. rules of bookings.
 
     Without ``history`` there are no bookings and no hours. ``say`` gets a line per step. Raises DomainError
     when the database has labs of its own.
@@ -57,6 +59,7 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
         _history(session, now, machine_ids, member_ids, say)
     add_organisations(session, member_ids, now)
     add_certifications(session, member_ids, now)
+    add_rules(session, now)
     return True
 
 

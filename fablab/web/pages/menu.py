@@ -49,6 +49,7 @@ _HOURS = (
     *("hours_seasons", "hours_season_added", "hours_season", "hours_season_saved", "hours_season_week"),
     *("hours_closures", "hours_closure_added"),
 )
+_WEBHOOKS = ("webhook", "webhook_made", "webhook_removal")
 ACCOUNT = (
     Place("account", "user-circle", "Profile", also=("account_changed", "address_asked")),
     Place(
@@ -82,7 +83,7 @@ STAFF = (
         also=("rule_value", "set_rule_value", "rule_removal", "explained_rules"),
     ),
     Place("organisations", "users-group", "Organisations", may_see_every_organisation, also=_ORGANISATION),
-    Place("webhooks", "send", "Webhooks", may_have_webhooks, also=("webhook", "webhook_made")),
+    Place("webhooks", "send", "Webhooks", may_have_webhooks, also=_WEBHOOKS),
     Place(
         "imports", "file-download", "Import", may_import_something, also=("import_checked", "import_stored")
     ),

@@ -9,6 +9,7 @@ from tests.web.permissions import Row
 from tests.web.permissions.world import World
 
 MAKERS = {"amina": 404, "youssef": 404}
+READERS = {**MAKERS, "trainer": 403, "nadia": 403}
 
 ROWS: dict[str, Row] = {
     "GET /api/v1/rules": Row(200, **MAKERS),
@@ -27,6 +28,20 @@ ROWS: dict[str, Row] = {
     "GET /api/v1/rules/names": Row(200),
     "GET /api/v1/machines/<slug:machine>/rules": Row(
         200, youssef=404, trainer=404, karim=404, query={"member": "$amina"}
+    ),
+    "GET /staff/rules": Row(200, **MAKERS),
+    "GET /staff/rules/explained": Row(200, **MAKERS),
+    "GET /staff/rules/<name>/value": Row(200, **READERS, at={"name": "min_s"}),
+    "POST /staff/rules/<name>/value": Row(
+        303,
+        **READERS,
+        karim=403,
+        at={"name": "min_s"},
+        form={"value": "30", "unit": "minutes", "lab": "tanger"},
+    ),
+    "GET /staff/rules/<id:rule_id>/removal": Row(200, **READERS, karim=404, at={"rule_id": "$rule"}),
+    "POST /staff/rules/<id:rule_id>/removal": Row(
+        303, **READERS, karim=404, at={"rule_id": "$rule"}, form={}
     ),
 }
 
