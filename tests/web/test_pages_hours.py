@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from fablab.clock import utc_now
 from fablab.db import transaction
 from fablab.machines.external_calendars import add_source
-from fablab.machines.models import CalendarSource, Closure, Opening, Season
+from fablab.machines.models import CalendarSource, Closure, Lab, Opening, Season
 from fablab.machines.tasks import propose_hours
 from fablab.settings import Settings
 from tests.fixtures_cast import CASABLANCA, Cast, tomorrow
@@ -208,10 +209,6 @@ def test_the_year_shows_what_each_day_is(salma: Reader, cast: Cast, sessions: se
 
 
 def _changed(session: Session, cast: Cast) -> None:
-    from uuid import uuid4
-
-    from fablab.machines.models import Lab
-
     session.get_one(Lab, cast.labs["tanger"]).hours_version = uuid4()
 
 

@@ -41,6 +41,10 @@ _WALL = re.compile(r"(\d{4})-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:00)?", re.ASCII)
 class Clock(fields.Field[time]):
     """A time of day on the lab's wall: 09:30, whole minutes."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        more = {"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=more, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> time:
         if not isinstance(value, str) or not _CLOCK.fullmatch(value):
             raise ValidationError("Must be a time of day like 09:30.")
@@ -52,6 +56,10 @@ class Clock(fields.Field[time]):
 
 class Wall(fields.Field[datetime]):
     """A day and time on the lab's wall, without an offset: 2027-01-31T09:30, whole minutes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        more = {"example": "2027-01-31T09:30", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=more, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         match = _WALL.fullmatch(value) if isinstance(value, str) else None
