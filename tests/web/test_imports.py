@@ -75,18 +75,18 @@ def test_the_page_shows_problems_and_stores_only_when_told(visit: Visit, session
     assert answer.status_code == 200
     said = words(answer)
     assert "Line 3" in said
-    assert "Import the 1 good ones" in said
+    assert "Import only the good lines (1)" in said
     assert stored(session) == 0
     reader.get("/imports")
     done = reader.post("/imports/bookings", content=BAD, per_line="1")
     assert done.status_code == 303
     assert stored(session) == 1
-    assert "1 bookings were imported" in words(reader.get("/imports"))
+    assert "Imported 1 of 2 lines" in words(reader.get("/imports"))
 
 
 def test_a_good_file_by_page(visit: Visit, session: Session) -> None:
     reader = visit("salma")
-    assert "Import 1 bookings" in words(check(reader, GOOD))
+    assert "Import 1 line" in words(check(reader, GOOD))
     reader.get("/imports")
     assert reader.post("/imports/bookings", content=GOOD).status_code == 303
     assert stored(session) == 1

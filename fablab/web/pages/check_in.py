@@ -88,6 +88,8 @@ def at_machine(slug: str) -> str:
     mine = next((each for each in coming if each.theirs), None)
     others = next((each for each in coming if not each.theirs and each.may_check_in), None)
     under_way = mine is not None and (mine.under_way or mine.open(now))
+    from_now = None if under_way else _from_now(session, actor, tile, now)
+    instead = from_now.instead if from_now is not None else ()
     return render_template(
         "at_machine.html",
         now=now,
@@ -95,7 +97,8 @@ def at_machine(slug: str) -> str:
         tile=tile,
         mine=mine,
         others=None if under_way else others,
-        from_now=None if under_way else _from_now(session, actor, tile, now),
+        from_now=from_now,
+        names=_names(session, {each.machine for each in instead} - {slug}),
         staff=may_manage_lab(actor, found.lab_id),
     )
 
@@ -173,6 +176,12 @@ def _find(session: Session, slug: str) -> MachineView:
     if found is None:
         raise not_found("machine")
     return found
+
+
+def _names(session: Session, slugs: set[str]) -> dict[str, str]:
+    """What stands on the signs of a few other machines."""
+    found = (machines.machine_by_slug(session, each) for each in slugs)
+    return {each.slug: f"{each.name}, {each.lab_name}" for each in found if each is not None}
 
 
 def _booking_id() -> int:

@@ -71,8 +71,8 @@ def import_stored(what: str) -> Response | str | tuple[str, int]:
         # Something changed since it was checked.
         return _checked(report, wish, content, ""), 422
     there = f" {report.there} were there already." if report.there else ""
-    left = f" {report.problem_count} problems stay behind." if report.problem_count else ""
-    flash(f"{report.added} {what} were imported.{there}{left}", "good")
+    left = f" Problems left: {report.problem_count}." if report.problem_count else ""
+    flash(f"Imported {report.added} of {report.lines} lines.{there}{left}", "good")
     return redirect(url_for("pages.imports"), 303)
 
 
