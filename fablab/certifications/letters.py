@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from fablab.certifications.models import Training
 from fablab.certifications.queries import Thing, names
 from fablab.machines.models import Lab
-from fablab.mail.service import Recipient, queue
+from fablab.mail.service import Letter, Recipient, queue_all
 from fablab.mail.words import format_when
 from fablab.members.models import Member
 
@@ -40,18 +40,26 @@ def people(session: Session, member_ids: Collection[int], *, lock: bool = False)
     return {row.id: Person(*row) for row in session.execute(query)}
 
 
-def tell(session: Session, person: Person, template: str, now: datetime, **filling: str) -> None:
-    """Put one mail into the outbox, in the transaction of the act it tells of."""
-    if person.active:
-        recipient = Recipient(person.address, person.name, person.language, person.member_id)
-        queue(session, template, recipient, filling, now)
-
-
 def tell_of_certification(
     session: Session, person: Person, template: str, thing: Thing, now: datetime, **filling: str
 ) -> None:
-    """The same, about a certification: its title is filled in."""
-    tell(session, person, template, now, title=thing.names[person.language], **filling)
+    """Put a mail about a certification into the outbox, in the transaction of the act it tells of."""
+    tell_all(session, [(person, letter_of_certification(person, template, thing, **filling))], now)
+
+
+def letter_of_certification(person: Person, template: str, thing: Thing, **filling: str) -> Letter:
+    """A mail about a certification: its title is filled in."""
+    return _letter(person, template, {"title": thing.names[person.language], **filling})
+
+
+def tell_all(session: Session, letters: Iterable[tuple[Person, Letter]], now: datetime) -> None:
+    """Put mails into the outbox, in two statements, however many; none to accounts that are closed."""
+    queue_all(session, [letter for person, letter in letters if person.active], now)
+
+
+def _letter(person: Person, template: str, filling: Mapping[str, str]) -> Letter:
+    to = Recipient(person.address, person.name, person.language, person.member_id)
+    return Letter(template, to, filling)
 
 
 class TrainingLetters:
@@ -66,21 +74,22 @@ class TrainingLetters:
         self._link = f"{base_url}/trainings/{training.id}"
 
     def send(self, person: Person, template: str) -> None:
-        link = {} if template in _WITHOUT_LINK else {"link": self._link}
-        tell(
-            self._session,
-            person,
-            template,
-            self._now,
-            title=self._training.title,
-            when=format_when(self._training.starts_at, self._zone, person.language),
-            lab=self._lab_names[person.language],
-            **link,
-        )
+        tell_all(self._session, [(person, self._letter(person, template))], self._now)
 
     def send_all(self, member_ids: Collection[int], template: str) -> None:
-        for person in people(self._session, member_ids).values():
-            self.send(person, template)
+        readers = people(self._session, member_ids).values()
+        letters = [(person, self._letter(person, template)) for person in readers]
+        tell_all(self._session, letters, self._now)
+
+    def _letter(self, person: Person, template: str) -> Letter:
+        filling = {
+            "title": self._training.title,
+            "when": format_when(self._training.starts_at, self._zone, person.language),
+            "lab": self._lab_names[person.language],
+        }
+        if template not in _WITHOUT_LINK:
+            filling["link"] = self._link
+        return _letter(person, template, filling)
 
 
 _WITHOUT_LINK = frozenset({"training_waiting", "training_cancelled"})

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from fablab.certifications.letters import people, tell_of_certification
+from fablab.certifications.letters import letter_of_certification, people, tell_all
 from fablab.certifications.models import Certification, CertificationChange
 from fablab.certifications.queries import THING, thing_of
 from fablab.certifications.rules import Policy, unused_since
@@ -123,6 +123,7 @@ def _tell(
         .order_by(Certification.id)
     ).all()
     who = people(session, {row.member_id for row in rows})
+    letters = []
     for row in rows:
         person = who.get(row.member_id)
         if person is None:
@@ -130,4 +131,5 @@ def _tell(
         more = dict(filling)
         if template == "certification_expiring":
             more["on"] = format_day(row.expires_on, person.language)
-        tell_of_certification(session, person, template, thing_of(row), now, **more)
+        letters.append((person, letter_of_certification(person, template, thing_of(row), **more)))
+    tell_all(session, letters, now)
