@@ -12,34 +12,59 @@ from fablab.web.api import (
     calendars,
     catalogue,
     certifications,
+    check_in,
     data_rights,
     docs,
+    feeds,
+    handovers,
+    hours,
+    imports,
     invitations,
     labs,
     machines,
     me,
     members,
     organisations,
+    outages,
+    presets,
     projects,
+    rules,
+    series,
+    slots,
     stream,
     trainings,
     usage,
     utilisation,
+    waitlist,
+    webhooks,
 )
 from fablab.web.api.base import PREFIX, IdConverter, SlugConverter
 from fablab.web.schemas.base import Cursor, Duration, Instant
+from fablab.web.schemas.hours import Clock, Wall
+from fablab.web.schemas.slots import Length, Near, Numbers, Slugs
 
 PARTS = (
     labs,
+    hours,
     machines,
     calendars,
+    feeds,
+    slots,
     bookings,
+    series,
+    presets,
+    outages,
+    rules,
+    check_in,
+    waitlist,
+    handovers,
     usage,
     utilisation,
     stream,
     me,
     data_rights,
     members,
+    imports,
     audit,
     organisations,
     invitations,
@@ -47,6 +72,7 @@ PARTS = (
     catalogue,
     certifications,
     trainings,
+    webhooks,
 )
 
 
@@ -73,6 +99,10 @@ def init_app(app: Flask) -> None:
     api.register_field(Instant, "string", "date-time")
     api.register_field(Duration, "string", "duration")
     api.register_field(Cursor, "string", None)
+    api.register_field(Clock, "string", None)
+    api.register_field(Wall, "string", None)
+    for written in (Length, Near, Numbers, Slugs):
+        api.register_field(written, "string", None)
     for part in PARTS:
         api.register_blueprint(part.blueprint)
     docs.init_app(app, api)
