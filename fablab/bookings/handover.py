@@ -331,7 +331,9 @@ def _close(session: Session, state: str, now: datetime, which: ColumnElement[boo
 
 def lock_bookings(session: Session, booking_ids: Iterable[int]) -> None:
     ids = sorted(booking_ids)
-    session.execute(select(Booking.id).where(Booking.id.in_(ids)).order_by(Booking.id).with_for_update())
+    session.execute(
+        select(Booking.id).where(Booking.id.in_(ids)).order_by(Booking.id).with_for_update(key_share=True)
+    )
 
 
 def _tell_of_offer(session: Session, made: HandoverView, now: datetime) -> None:

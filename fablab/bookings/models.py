@@ -147,6 +147,9 @@ class BookingChange(Base):
     to_starts_at: Mapped[datetime | None]
     to_ends_at: Mapped[datetime | None]
     to_machine_id: Mapped[int | None] = mapped_column(ForeignKey("machine.id"))
+    # Whose it was and is, where it changed hands.
+    from_holder_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
+    to_holder_id: Mapped[int | None] = mapped_column(ForeignKey("member.id", ondelete="SET NULL"))
     broke: Mapped[list[str]] = mapped_column(ARRAY(String(40)), default=list, server_default="{}")
 
 

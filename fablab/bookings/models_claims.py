@@ -103,7 +103,12 @@ class Handover(Base):
     # What is asked in return; None: nothing.
     for_booking_id: Mapped[int | None] = mapped_column(ForeignKey("booking.id", ondelete="CASCADE"))
     from_member_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
-    to_member_id: Mapped[int] = mapped_column(ForeignKey("member.id"))
+    # As it was written; empty for a swap. No account need be behind it, and no answer tells.
+    to_email: Mapped[str] = mapped_column(String(254), default="", server_default="")
+    to_member_id: Mapped[int | None] = mapped_column(ForeignKey("member.id"))
+    # What the bookings were when it was offered: it is about these, and no later change of them.
+    version: Mapped[int]
+    for_version: Mapped[int | None]
     note: Mapped[str] = mapped_column(String(NOTE_MAX), default="")
     state: Mapped[str] = mapped_column(String(10), default="offered")
     created_at: Mapped[datetime]

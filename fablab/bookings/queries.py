@@ -153,6 +153,8 @@ def bookings(
     since: datetime | None = None,
     until: datetime | None = None,
     states: Collection[str] | None = None,
+    bundle_id: int | None = None,
+    series_id: int | None = None,
     after: tuple[datetime, int] | None = None,
     limit: int | None = None,
 ) -> list[BookingView]:
@@ -187,6 +189,10 @@ def bookings(
         query = query.where(Booking.starts_at < until)
     if states is not None:
         query = query.where(Booking.state.in_(tuple(states)))
+    if bundle_id is not None:
+        query = query.where(Booking.bundle_id == bundle_id)
+    if series_id is not None:
+        query = query.where(Booking.series_id == series_id)
     if after is not None:
         query = query.where(tuple_(Booking.starts_at, Booking.id) > after)
     if limit is not None:
@@ -365,5 +371,5 @@ def _changes(session: Session, condition: Any, newest: int | None = None) -> lis
         .order_by(BookingChange.id.desc())
         .limit(newest)
     )
-    rows = reversed(session.execute(query).all())
-    return [ChangeView(*row[:-1], broke=tuple(row[-1])) for row in rows]
+    rows: list[Any] = list(reversed(session.execute(query).all()))
+    return [ChangeView(*row[:-1], tuple(row[-1])) for row in rows]

@@ -19,8 +19,9 @@ from fablab.bookings.queries import BookingView
 from fablab.bookings.rules import decide
 from fablab.bookings.rules_waiting import IN_LINE, Wanted, line_refusals, window_refusals
 from fablab.bookings.service import create_booking
+from fablab.bookings.slot_groups import OF_THE_TIME
 from fablab.bookings.slot_reads import Wanted as Slugs
-from fablab.bookings.slots import OF_THE_TIME, SlotWish, find_slots
+from fablab.bookings.slots import SlotWish, find_slots
 from fablab.bookings.waiting_queries import (
     WaitingView,
     standing_lines,

@@ -72,8 +72,9 @@ def hand_over(booking_id: int) -> Response | tuple[str, int]:
     """Make the offer, or give it where staff do; come back with every reason where that cannot be."""
     session, actor = reading()
     found = _find(session, actor, booking_id)
-    names = ("way", "to", "machine", "day", "time")
-    form = HandoverForm(**{name: line(name) for name in names}, note=line("note", REASON_MAX))
+    form = HandoverForm(
+        line("way"), line("to"), line("machine"), line("day"), line("time"), line("note", REASON_MAX)
+    )
     at = _read(session, form, found)
     if form.errors:
         return _page(session, actor, found, form), 422

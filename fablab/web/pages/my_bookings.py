@@ -7,18 +7,22 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from fablab.bookings import queries as bookings
+from fablab.bookings.handover_queries import handovers_of
 from fablab.bookings.models import REASON_MAX
 from fablab.bookings.queries import BookingView
-from fablab.bookings.rules import LIVE_STATES, cancellable
+from fablab.bookings.rules import CANCELLABLE_STATES, LIVE_STATES, cancellable
+from fablab.bookings.rules_handover import handable, may_hand_over
 from fablab.bookings.rules_people import (
     Part,
     may_cancel,
+    may_move,
     may_see_accounts,
     may_see_history,
     may_see_its_work,
     may_see_participants,
 )
 from fablab.bookings.service import cancel_booking
+from fablab.bookings.waiting_queries import waitings_of
 from fablab.clock import utc_now
 from fablab.errors import DomainError, not_allowed, not_found
 from fablab.machines import queries as machines
@@ -30,7 +34,7 @@ from fablab.web.pages.context import reading
 from fablab.web.pages.forms import how_many, line, told
 from fablab.web.pages.really import really_done, really_done_by
 from fablab.web.pages.tiles import tiles
-from fablab.web.settings import settings
+from fablab.web.settings import booking_policy, settings
 
 PAST_SHOWN = 12
 PAST_MOST = 600
@@ -63,6 +67,12 @@ def my_bookings() -> str:
         past=past,
         more=more,
         really=really_done_by(session, actor.member_id, [*coming, *past]),
+        kept=[each for each in waitings_of(session, actor.member_id, states=("held",)) if each.held(now)],
+        asked=[
+            each
+            for each in handovers_of(session, actor.member_id, state="offered")
+            if each.to_member_id == actor.member_id and each.state_at(now) == "offered"
+        ],
         lab_names={lab.slug: lab.names["en"] for lab in machines.labs(session)},
     )
 
@@ -94,6 +104,9 @@ def booking(booking_id: int) -> str:
         listed=listed,
         shows_accounts=may_see_accounts(part),
         may_cancel=_may_cancel(actor, found),
+        may_move=found.state in CANCELLABLE_STATES and may_move(actor, part, found.lab_id),
+        may_hand_over=handable(found.state, found.starts_at, now)
+        and may_hand_over(actor, part, found.lab_id),
         really=really_done(session, found.id) if may_see_its_work(part) else None,
         history=bookings.history(session, found.id) if may_see_history(part) else [],
     )
@@ -129,7 +142,7 @@ def cancel(booking_id: int) -> Response:
     reason = line("reason", REASON_MAX)[:REASON_MAX]
     try:
         with writing() as session:
-            found = cancel_booking(session, actor, booking_id, utc_now(), reason)
+            found = cancel_booking(session, actor, booking_id, utc_now(), booking_policy(), reason)
     except DomainError as error:
         return told(error, url_for("pages.booking", booking_id=booking_id))
     flash(

@@ -78,8 +78,16 @@ def wait() -> Response | tuple[str, int]:
     """Stand in line; come back with every reason where that makes no sense."""
     session, actor = reading()
     now = utc_now()
-    names = ("machine", "what", "lab", "duration", "day", "time", "until_day", "until_time")
-    form = WaitingForm(**{name: line(name, 60) for name in names})
+    form = WaitingForm(
+        machine=line("machine", 60),
+        what=line("what", 60),
+        lab=line("lab", 60),
+        duration=line("duration", 60),
+        day=line("day", 60),
+        time=line("time", 60),
+        until_day=line("until_day", 60),
+        until_time=line("until_time", 60),
+    )
     asked = _read(session, form, now)
     if asked is None:
         return _page(session, actor, form), 422

@@ -18,6 +18,7 @@ _DAY = re.compile(r"(\d{4})-\d\d-\d\d", re.ASCII)
 _UNESCAPED = re.compile(r"(?<=[\d]) (?=\d\d:\d\d$)")
 # C0 and C1 controls except tab and line ends, NUL among them; halves of surrogate pairs; noncharacters.
 _UNWELCOME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9})S)?)?", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Claims are kept in 33 bits of epoch seconds, and nobody books a machine for the year 9999.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -75,7 +76,21 @@ class Day(fields.Date):
 
 
 class Duration(fields.Field[timedelta]):
-    """A length of time in ISO 8601 (PT90M), going out only."""
+    """A length of time in ISO 8601 (PT90M, PT1H30M, P1DT2H), in whole seconds; ``most`` is the longest."""
+
+    def __init__(self, most: timedelta = timedelta(days=366), **kwargs: Any) -> None:
+        self._most = most
+        super().__init__(**kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> timedelta:
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match is None or not any(match.groups()):
+            raise ValidationError("Must be a length of time like PT90M or PT1H30M.")
+        days, hours, minutes, seconds = (int(each or 0) for each in match.groups())
+        length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if not timedelta() < length <= self._most:
+            raise ValidationError(f"Must be more than nothing, and {iso_duration(self._most)} at most.")
+        return length
 
     def _serialize(
         self, value: timedelta | int | None, attr: str | None, obj: Any, **kwargs: Any
