@@ -225,6 +225,9 @@ class Api:
     def post(self, path: str, json: Any = None, **more: Any) -> TestResponse:
         return self.request("POST", path, json if json is not None else {}, **more)
 
+    def patch(self, path: str, json: Any = None, **more: Any) -> TestResponse:
+        return self.request("PATCH", path, json if json is not None else {}, **more)
+
     def delete(self, path: str, **more: Any) -> TestResponse:
         return self.request("DELETE", path, **more)
 

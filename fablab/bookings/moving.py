@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, DateTime, bindparam, delete, text
 from sqlalchemy.orm import Session
 
 from fablab.bookings import letters
@@ -18,53 +15,38 @@ from fablab.bookings.checks import (
     check_seen,
     lost,
     machine_ids,
-    overridden,
     refused_offering,
-    request_of,
     seen_booking,
     stale,
     tell_audit,
     waits_for_nobody,
 )
 from fablab.bookings.claims import Owner, give_back, take_units
-from fablab.bookings.facts import BookingRequest, Policy
+from fablab.bookings.facts import Policy
 from fablab.bookings.freed import freed
 from fablab.bookings.gathering import Gathered, gather_all, look_again_at_all
-from fablab.bookings.models import Approval
+from fablab.bookings.moves import (
+    Move,
+    Step,
+    differences,
+    of_one_bundle,
+    refused_moves,
+    state_after,
+    steps_of,
+    store_moves,
+)
 from fablab.bookings.noshow import release
 from fablab.bookings.queries import BookingView, bookings_by_id, siblings
-from fablab.bookings.rules import too_late_to_cancel
-from fablab.bookings.rules_changes import keeps, move_refusals
-from fablab.bookings.rules_people import may_decide, may_move
-from fablab.bookings.service import state_of
+from fablab.bookings.rules_people import may_move
 from fablab.bookings.verdicts import Verdict, verdicts
 from fablab.bookings.wording import refusal
-from fablab.errors import Code, DomainError, Refusal, not_allowed, not_found
+from fablab.errors import Code, DomainError, Refusal, not_allowed
 from fablab.machines.queries import MachineView, machine_by_slug, machines
 from fablab.machines.rules import Span
-from fablab.members.rules import Actor, may_book, may_book_for_others, may_manage_lab
+from fablab.members.rules import Actor, may_book, may_book_for_others
 
 # So often a move is tried again where each time somebody else was faster.
 _ATTEMPTS = 5
-_LOCAL = DateTime(timezone=False)
-
-_MOVE = text(
-    """
-    UPDATE booking
-    SET machine_id = moved.machine_id, lab_id = moved.lab_id, starts_at = moved.starts_at,
-        ends_at = moved.ends_at, zone = moved.zone, local_starts = moved.local_starts,
-        local_ends = moved.local_ends, purpose = moved.purpose, state = moved.state,
-        decide_by = moved.decide_by, version = booking.version + 1,
-        reminded_at = CASE WHEN booking.starts_at = moved.starts_at THEN booking.reminded_at END
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:machines AS integer[]), CAST(:labs AS integer[]),
-                CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:zones AS text[]),
-                :local_starts, :local_ends, CAST(:purposes AS text[]),
-                CAST(:states AS text[]), CAST(:decide_by AS timestamptz[]))
-         AS moved(id, machine_id, lab_id, starts_at, ends_at, zone, local_starts, local_ends, purpose, state,
-                  decide_by)
-    WHERE booking.id = moved.id
-    """
-).bindparams(*(bindparam(name, type_=ARRAY(_LOCAL)) for name in ("local_starts", "local_ends")))
 
 
 @dataclass(frozen=True)
@@ -75,43 +57,6 @@ class Change:
     ends_at: datetime | None = None
     machine: str | None = None
     purpose: str | None = None
-
-
-@dataclass(frozen=True)
-class Move:
-    """A booking's next time and machine."""
-
-    booking_id: int
-    machine: MachineView
-    starts_at: datetime
-    ends_at: datetime
-    purpose: str | None = None
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A move with the booking as it is, and as a request for what it shall be."""
-
-    view: BookingView
-    move: Move
-    request: BookingRequest
-
-    @property
-    def was(self) -> Span:
-        return Span(self.view.starts_at, self.view.ends_at)
-
-    @property
-    def wanted(self) -> Span:
-        return Span(self.request.starts_at, self.request.ends_at)
-
-    @property
-    def same_machine(self) -> bool:
-        return self.view.machine_id == self.move.machine.id
-
-    @property
-    def stays(self) -> bool:
-        """It is nothing but a new purpose."""
-        return self.same_machine and self.was == self.wanted
 
 
 def move_booking(
@@ -194,7 +139,7 @@ def move_all(
     ``by_whom`` is what history names, the actor if left out.
     """
     ids = [each.booking_id for each in moves]
-    steps = _steps(session, actor, moves)
+    steps = steps_of(session, actor, moves)
     if override:
         for each in steps:
             check_override(actor, each.view.lab_id)
@@ -216,8 +161,8 @@ def move_all(
     broke: tuple[str, ...] = ()
     for attempt in range(_ATTEMPTS):
         asked = [(one, each.request) for one, each in zip(gathered, steps, strict=True)]
-        decided = verdicts(asked, as_one=_of_one_bundle(steps))
-        broke, refused = _refused(actor, steps, gathered, decided, now, override)
+        decided = verdicts(asked, as_one=of_one_bundle(steps))
+        broke, refused = refused_moves(actor, steps, gathered, decided, now, override)
         if refused is not None:
             one, step, refusals = refused
             if attempt == 0 and waits_for_nobody(one, refusals):
@@ -226,7 +171,7 @@ def move_all(
                     gathered = look_again_at_all(session, gathered, [each.request for each in steps])
                     continue
             raise refused_offering(session, one, step.request, policy, refusals)
-        states = [_state(each, one, now) for each, one in zip(steps, gathered, strict=True)]
+        states = [state_after(each, one, now) for each, one in zip(steps, gathered, strict=True)]
         spans = _claim_anew(session, steps, gathered, decided, states)
         if spans is not None:
             break
@@ -234,7 +179,7 @@ def move_all(
     else:
         said = lost(steps[0].request)
         raise DomainError(Code.CLASH, said.message, [said])
-    _store(session, steps, states)
+    store_moves(session, steps, states)
     _write_down(session, actor, steps, states, by_whom or by(actor), now, broke, reason)
     freed(session, spans, now, policy)
     return bookings_by_id(session, ids, actor=actor)
@@ -257,83 +202,9 @@ def _machine(session: Session, actor: Actor, view: BookingView, slug: str | None
     return machine
 
 
-def _steps(session: Session, actor: Actor, moves: Sequence[Move]) -> list[_Step]:
-    found = {
-        each.id: each for each in bookings_by_id(session, [each.booking_id for each in moves], actor=actor)
-    }
-    steps = []
-    for each in moves:
-        view = found.get(each.booking_id)
-        if view is None:
-            raise not_found("booking")
-        request = replace(
-            request_of(view, actor, each.machine),
-            starts_at=each.starts_at,
-            ends_at=each.ends_at,
-            purpose=view.purpose if each.purpose is None else each.purpose,
-        )
-        steps.append(_Step(view, each, request))
-    return steps
-
-
-def _of_one_bundle(steps: Sequence[_Step]) -> bool:
-    bundles = {each.view.bundle_id for each in steps}
-    return len(bundles) == 1 and None not in bundles
-
-
-def _refused(
-    actor: Actor,
-    steps: Sequence[_Step],
-    gathered: Sequence[Gathered],
-    decided: Sequence[Verdict],
-    now: datetime,
-    override: bool,
-) -> tuple[tuple[str, ...], tuple[Gathered, _Step, list[Refusal]] | None]:
-    """The codes staff go over, and the first move that is refused, with everything against it."""
-    broke: set[str] = set()
-    for step, one, verdict in zip(steps, gathered, decided, strict=True):
-        state = list(
-            move_refusals(step.view.state, step.was, step.wanted, now, same_machine=step.same_machine)
-        )
-        if state:
-            return (), (one, step, state)
-        if step.stays:
-            continue
-        said = [*verdict.refusals, *_of_the_change(actor, step, one, now)]
-        over, standing = overridden(said, step.request, now, override)
-        if standing:
-            return (), (one, step, standing)
-        broke.update(over)
-    return tuple(sorted(broke)), None
-
-
-def _of_the_change(actor: Actor, step: _Step, gathered: Gathered, now: datetime) -> Iterator[Refusal]:
-    """What is said against moving it that would not be said against booking it so."""
-    view, ruling = step.view, gathered.ruling
-    staff = may_manage_lab(actor, view.lab_id)
-    gives_back = not (step.same_machine and keeps(step.was, step.wanted))
-    if gives_back and not staff and view.state == "confirmed":
-        too_late = too_late_to_cancel(view.starts_at, view.state, now, ruling)
-        if too_late is not None:
-            yield too_late
-    agreed = step.same_machine and keeps(step.wanted, step.was)
-    decides = may_decide(actor, step.move.machine.lab_id) and view.member_id != actor.member_id
-    if ruling.approvals and view.state != "requested" and not agreed and not decides:
-        yield refusal("approval_needed", "starts_at", machine=step.move.machine.slug)
-
-
-def _state(step: _Step, gathered: Gathered, now: datetime) -> tuple[str, datetime | None]:
-    """What it is once it is moved: a request may need nobody any more where it goes."""
-    if step.view.state != "requested":
-        return step.view.state, step.view.decide_by
-    if step.stays:
-        return "requested", step.view.decide_by
-    return state_of(gathered.ruling, step.request, now)
-
-
 def _claim_anew(
     session: Session,
-    steps: Sequence[_Step],
+    steps: Sequence[Step],
     gathered: Sequence[Gathered],
     decided: Sequence[Verdict],
     states: Sequence[tuple[str, datetime | None]],
@@ -354,31 +225,10 @@ def _claim_anew(
     return None
 
 
-def _store(session: Session, steps: Sequence[_Step], states: Sequence[tuple[str, datetime | None]]) -> None:
-    columns: Mapping[str, list[Any]] = {
-        "ids": [each.view.id for each in steps],
-        "machines": [each.move.machine.id for each in steps],
-        "labs": [each.move.machine.lab_id for each in steps],
-        "starts": [each.wanted.starts_at for each in steps],
-        "ends": [each.wanted.ends_at for each in steps],
-        "zones": [each.move.machine.zone for each in steps],
-        "local_starts": [_wall(each.wanted.starts_at, each.move.machine.zone) for each in steps],
-        "local_ends": [_wall(each.wanted.ends_at, each.move.machine.zone) for each in steps],
-        "purposes": [each.request.purpose for each in steps],
-        "states": [state for state, _ in states],
-        "decide_by": [decide_by for _, decide_by in states],
-    }
-    session.execute(_MOVE, columns)
-    asked_anew = [each.view.id for each in steps if each.view.state == "requested" and not each.stays]
-    if asked_anew:
-        # Whoever agreed did so to another time.
-        session.execute(delete(Approval).where(Approval.booking_id.in_(asked_anew)))
-
-
 def _write_down(
     session: Session,
     actor: Actor,
-    steps: Sequence[_Step],
+    steps: Sequence[Step],
     states: Sequence[tuple[str, datetime | None]],
     by_whom: By,
     now: datetime,
@@ -393,7 +243,7 @@ def _write_down(
                 "booking_id": each.view.id,
                 "from_state": each.view.state,
                 "to_state": state,
-                **_differences(each),
+                **differences(each),
                 "broke": list(broke),
             }
             for each, (state, _) in zip(steps, states, strict=True)
@@ -412,21 +262,3 @@ def _write_down(
     for each in steps:
         view = each.view
         tell_audit(session, actor, "move", view.id, view.member_id, view.lab_id, now, broke)
-
-
-def _differences(step: _Step) -> dict[str, Any]:
-    """What history says of a change: each thing that is other than before, on both sides."""
-    pairs = {
-        "starts_at": (step.was.starts_at, step.wanted.starts_at),
-        "ends_at": (step.was.ends_at, step.wanted.ends_at),
-        "machine_id": (step.view.machine_id, step.move.machine.id),
-    }
-    return {
-        f"{side}_{name}": (old if side == "from" else new) if old != new else None
-        for name, (old, new) in pairs.items()
-        for side in ("from", "to")
-    }
-
-
-def _wall(at: datetime, zone: str) -> datetime:
-    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from sqlalchemy import delete, insert, update
 from sqlalchemy import text as sql
@@ -15,7 +14,8 @@ from fablab.bookings.checks import bookable, lost
 from fablab.bookings.facts import BookingRequest, Guest, Policy
 from fablab.bookings.gathering import gather_all
 from fablab.bookings.models_series import Series, Skip
-from fablab.bookings.moving import Change, Move, move_all, move_booking
+from fablab.bookings.moves import Move
+from fablab.bookings.moving import Change, move_all, move_booking
 from fablab.bookings.queries import BookingView, booking, participants
 from fablab.bookings.rules import CANCELLABLE_STATES
 from fablab.bookings.series_plan import cut, no_such_time, span_of
@@ -25,7 +25,7 @@ from fablab.bookings.storing import take_all
 from fablab.bookings.together import made, nothing_made, taking
 from fablab.bookings.verdicts import verdicts
 from fablab.bookings.wording import refusal
-from fablab.errors import not_allowed, not_found, refused
+from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.machines.queries import MachineView, machines
 from fablab.machines.recurrence import instants, occurrences
 from fablab.members.rules import Actor, may_manage_lab
@@ -195,7 +195,7 @@ def _known(found: SeriesView, booked: Sequence[InSeries], at: datetime | None) -
     return at
 
 
-def _unknown(at: datetime | None) -> Any:
+def _unknown(at: datetime | None) -> Refusal:
     if at is None:
         return refusal("no_such_occurrence", "from", case="which")
     return refusal("no_such_occurrence", "from", case="day", day=at.date())
@@ -276,8 +276,8 @@ def _moves(
         asked = BookingRequest(change.machine, *_instants_of(coming))
         target: MachineView | None = bookable(session, actor, asked)
         if target is not None and target.lab_id != found.lab_id:
-            why = {"name": change.machine, "lab": found.lab_slug}
-            raise refused(refusal("not_in_lab", "machine", case="machine", **why))
+            why = refusal("not_in_lab", "machine", case="machine", name=change.machine, lab=found.lab_slug)
+            raise refused(why)
         views = {}
     else:
         target = None

@@ -16,7 +16,8 @@ from fablab.bookings.deciding import approve
 from fablab.bookings.facts import BookingRequest, Policy
 from fablab.bookings.gathering import gather_all
 from fablab.bookings.models import Booking
-from fablab.bookings.moving import Change, Move, extend_booking, move_all, move_booking
+from fablab.bookings.moves import Move
+from fablab.bookings.moving import Change, extend_booking, move_all, move_booking
 from fablab.bookings.outages import OutageWish, begin_outage, change_outage
 from fablab.bookings.service import cancel_booking, create_booking
 from fablab.bookings.storing import Party, Taking, take_all

@@ -14,14 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from fablab.db import transaction
 from tests.fixtures_cast import Apis, Cast, tomorrow
+from tests.support.at_once import CLIENTS, OVERLAPS, ROUNDS
 from tests.support.clients import HttpClient, at_once
 from tests.support.web import serving
-
-CLIENTS, ROUNDS = 16, 50
-OVERLAPS = """
-    SELECT count(*) FROM occupancy a JOIN occupancy b
-    ON a.unit_id = b.unit_id AND a.id < b.id AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at
-"""
 
 
 def everybody_posts(
