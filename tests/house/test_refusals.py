@@ -12,6 +12,8 @@ from tests.support.database import PROJECT
 HERE = Path(PROJECT, "fablab")
 # What only commands are refused with: a program that asks over REST never meets it.
 OF_COMMANDS = {"telemetry", "sample"}
+# Makes refusals of codes that others say.
+MAKER = "bookings/wording.py"
 
 
 def trees() -> Iterator[tuple[str, str, ast.AST]]:
@@ -31,13 +33,16 @@ def texts(node: ast.AST) -> set[str]:
 
 
 def declared() -> dict[str, dict[str, str]]:
-    """By package, the codes in its REFUSAL_CODES and their sentences."""
-    return {
-        package: ast.literal_eval(node.value)
-        for package, _, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and [ast.unparse(each) for each in node.targets] == ["REFUSAL_CODES"]
-    }
+    """By package, the codes in every REFUSAL_CODES of it and their sentences."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for package, place, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "REFUSAL_CODES":
+                codes = ast.literal_eval(node.value)
+                twice = codes.keys() & found[package].keys()
+                assert not twice, f"{place} declares codes that fablab/{package} has already: {twice}"
+                found[package] |= codes
+    return dict(found)
 
 
 def given() -> dict[str, dict[str, str]]:
@@ -45,7 +50,9 @@ def given() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for package, place, tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "Refusal":
+            if place == MAKER:
+                continue
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1].lower() == "refusal":
                 codes = texts(node.args[0])
                 assert codes, f"{place}:{node.lineno}: say the code of the refusal right there"
                 found[package] |= dict.fromkeys(codes, place)
