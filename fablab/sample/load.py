@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from fablab.errors import Refusal, refused
 from fablab.machines.models import Kind, Lab, Machine, Opening, Region, Unit
 from fablab.sample.accounts import add_people
+from fablab.sample.arrangements import add_arrangements, add_extractor, add_hours
+from fablab.sample.booking_rules import add_rules
 from fablab.sample.certifications import add_certifications
 from fablab.sample.history import History, write
 from fablab.sample.network import BRIDGE, KINDS, LABS, MACHINES, REGIONS, ZONE, Name
 from fablab.sample.organisations import add_organisations
 from fablab.sample.plan import DAYS_AHEAD, DAYS_BACK, plan
-from fablab.sample.rules import add_rules
 from fablab.sample.work import work
 from fablab.telemetry.registry import register_bridge
 from fablab.utilisation.rules import chunks
@@ -51,7 +52,9 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
         raise refused(Refusal("not_empty", "", text))
     say("places, machines and people")
     _places(session)
+    add_hours(session, now)
     machine_ids = _machines(session)
+    add_extractor(session)
     joined_at = now - timedelta(days=DAYS_BACK + 30)
     member_ids = add_people(session, _lab_ids(session), joined_at, now)
     _bridges(session, now)
@@ -59,6 +62,7 @@ def load(session: Session, now: datetime, say: Say = lambda line: None, *, histo
         _history(session, now, machine_ids, member_ids, say)
     add_organisations(session, member_ids, now)
     add_certifications(session, member_ids, now)
+    add_arrangements(session, member_ids, now, history=history)
     add_rules(session, now)
     return True
 
