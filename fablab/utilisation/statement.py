@@ -15,15 +15,16 @@ How it works, for any number of machines and hours at once:
 Energy of a session is spread evenly over its span. Bookings count where they start, jobs where they end.
 """
 
-# Arguments: machines (array, or null for all in service), since and until (full hours), states
-# (bookings that count), which hours each machine keeps (two arrays of equal length), and the open spans of
-# those hours (three). An open session counts up to the last word heard of it: what a silent machine does,
+# Arguments: machines (array, or null for all in service; what is only claimed along with another machine,
+# such as an extractor, offers no time of its own), since and until (full hours), states (bookings that
+# count), which hours each machine keeps (two arrays of equal length), and the open spans of those hours
+# (three). An open session counts up to the last word heard of it: what a silent machine does,
 # nobody knows.
 ROLL_UP = """
 WITH target AS (
   SELECT m.id, m.lab_id, (SELECT count(*) FROM unit u WHERE u.machine_id = m.id) AS units
   FROM machine m
-  WHERE CASE WHEN CAST(:machines AS integer[]) IS NULL THEN m.active
+  WHERE CASE WHEN CAST(:machines AS integer[]) IS NULL THEN m.active AND m.bookable
         ELSE m.id = ANY(CAST(:machines AS integer[])) END
 ), grid AS (
   SELECT generate_series(CAST(:since AS timestamptz), CAST(:until AS timestamptz), interval '1 hour') AS at

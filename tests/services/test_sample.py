@@ -9,10 +9,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, BookingChange, Occupancy
+from fablab.bookings.models_claims import Waiting
+from fablab.bookings.models_series import Preset
 from fablab.errors import DomainError
-from fablab.machines.models import Lab, Machine
+from fablab.machines.models import Closure, Lab, Machine, Need, Season
 from fablab.members.models import Member, Role
 from fablab.organisations.models import Organisation
+from fablab.sample.arrangements import ASKED, DRAWN, EXTRACTOR
 from fablab.sample.load import load
 from fablab.sample.network import LABS, MACHINES
 from fablab.sample.organisations import ORGANISATIONS
@@ -52,6 +55,7 @@ def test_the_sample_is_loaded_once_quickly_and_as_promised(session: Session) -> 
     _figures_are_counted(session)
     _two_machines_stay_free(session)
     _organisations_have_life(session)
+    _staff_have_laid_something_down(session)
 
 
 def _places_people_and_bridges(session: Session) -> None:
@@ -59,7 +63,7 @@ def _places_people_and_bridges(session: Session) -> None:
         "tanger", "rabat", "casablanca", "agadir", "al-hoceima"
     }  # fmt: skip
     assert len(MACHINES) == 24
-    assert set(session.scalars(select(Machine.slug))) == {machine.slug for machine in MACHINES}
+    assert set(session.scalars(select(Machine.slug))) == {EXTRACTOR, *(machine.slug for machine in MACHINES)}
     assert session.scalar(select(func.count()).select_from(Bridge)) == len(LABS)
     roles = {
         (email.partition("@")[0], role, lab)
@@ -104,8 +108,9 @@ def _history_is_plausible(session: Session) -> None:
         " AND a.id < b.id AND a.started_at < b.ended_at AND b.started_at < a.ended_at"
     )
     assert session.scalar(overlaps) == 0
-    live = session.scalar(select(func.count()).where(Booking.state != "cancelled"))
-    assert session.scalar(select(func.count()).where(Occupancy.kind == "booking")) == live
+    live = session.scalar(select(func.count()).where(Booking.state.not_in(("cancelled", "requested"))))
+    claimed = select(func.count(Occupancy.booking_id.distinct())).where(Occupancy.kind == "booking")
+    assert session.scalar(claimed) == live
     # Every booking's last change is the state it is in.
     latest = select(func.max(BookingChange.id)).group_by(BookingChange.booking_id)
     differ = (
@@ -136,6 +141,26 @@ def _figures_are_counted(session: Session) -> None:
     assert min(total.used_unbooked_s, total.overrun_s, total.idle_booked_s, total.outage_s) > 0
     assert min(total.missed, total.jobs_failed, total.energy_wh) > 0
     assert roll_up(session, None, since, NOW) == 0
+
+
+def _staff_have_laid_something_down(session: Session) -> None:
+    states = dict(session.execute(select(Lab.slug, Season.state).join(Season, Season.lab_id == Lab.id)).all())
+    assert len(states) == len(LABS)
+    assert (states["tanger"], states["rabat"]) == ("confirmed", "proposed")
+    assert {*session.scalars(select(Closure.state))} == {"proposed", "confirmed"}
+    needs = session.scalars(select(Machine.slug).join(Need, Need.machine_id == Machine.id))
+    assert set(needs) == set(DRAWN)
+    # Every booking of a laser to come has its place at the extractor.
+    per_booking = select(func.count()).select_from(Occupancy).join(Booking).join(Machine)
+    coming = (Booking.state == "confirmed", Machine.slug.in_(DRAWN), Booking.starts_at > NOW)
+    bookings = session.scalar(select(func.count()).select_from(Booking).join(Machine).where(*coming))
+    assert session.scalar(per_booking.where(*coming)) == 2 * (bookings or 0) > 0
+    asked = session.scalars(
+        select(Booking).join(Machine).where(Machine.slug == ASKED, Booking.state == "requested")
+    )
+    assert len(list(asked)) == 2
+    assert session.scalars(select(Waiting.state)).all() == ["waiting"]
+    assert session.scalars(select(Preset.lab_id)).all()
 
 
 def _two_machines_stay_free(session: Session) -> None:
