@@ -175,7 +175,7 @@ def _season(lab: str, change: Any) -> dict[str, Any]:
 
 @blueprint.get("/labs/<slug:lab>/closures")
 @blueprint.arguments(shape.ClosuresQuery, location="query")
-@blueprint.response(200, page_of(shape.ClosureOut, "ClosurePage"))
+@blueprint.response(200, page_of(shape.HoursClosureOut, "ClosurePage"))
 def list_closures(query: dict[str, Any], lab: str) -> dict[str, Any]:
     """Closures by their beginning. Proposals and what was declined are shown to the lab's managers."""
     found = closures.closures_of(
@@ -197,8 +197,8 @@ def list_closures(query: dict[str, Any], lab: str) -> dict[str, Any]:
 
 @blueprint.post("/labs/<slug:lab>/closures")
 @writes
-@blueprint.arguments(shape.ClosureIn)
-@blueprint.response(201, shape.ChangedClosureOut)
+@blueprint.arguments(shape.HoursClosureIn)
+@blueprint.response(201, shape.ChangedHoursClosureOut)
 def post_closure(body: dict[str, Any], lab: str) -> dict[str, Any]:
     """Close a lab, or one machine, for a span of wall time, once or again and again (the lab's managers)."""
     return _closure(lab, lambda: closures.add_closure(session(), current_actor(), lab, now=utc_now(), **body))
@@ -206,8 +206,8 @@ def post_closure(body: dict[str, Any], lab: str) -> dict[str, Any]:
 
 @blueprint.patch("/labs/<slug:lab>/closures/<id:closure_id>")
 @writes
-@blueprint.arguments(shape.ClosurePatch)
-@blueprint.response(200, shape.ChangedClosureOut)
+@blueprint.arguments(shape.HoursClosurePatch)
+@blueprint.response(200, shape.ChangedHoursClosureOut)
 def patch_closure(body: dict[str, Any], lab: str, closure_id: int) -> dict[str, Any]:
     """Change a closure; a proposal stays one (the lab's managers)."""
     return _closure(
@@ -218,7 +218,7 @@ def patch_closure(body: dict[str, Any], lab: str, closure_id: int) -> dict[str, 
 
 @blueprint.post("/labs/<slug:lab>/closures/<id:closure_id>/confirmation")
 @writes
-@blueprint.response(201, shape.ChangedClosureOut)
+@blueprint.response(201, shape.ChangedHoursClosureOut)
 def post_closure_confirmation(lab: str, closure_id: int) -> dict[str, Any]:
     """Put a proposed closure in force (the lab's managers)."""
 

@@ -173,7 +173,7 @@ class ChangedSeasonOut(SeasonOut):
     left_outside = left_outside_field()
 
 
-class ClosureIn(Strict):
+class HoursClosureIn(Strict):
     label = Text(LABEL_MAX, 1, required=True)
     local_starts = Wall(required=True)
     local_ends = Wall(required=True)
@@ -191,7 +191,7 @@ class ClosureIn(Strict):
     )
 
 
-class ClosurePatch(Strict):
+class HoursClosurePatch(Strict):
     label = Text(LABEL_MAX, 1)
     local_starts = Wall()
     local_ends = Wall()
@@ -200,7 +200,7 @@ class ClosurePatch(Strict):
     unattended_too = Flag()
 
 
-class ClosureOut(Strict):
+class HoursClosureOut(Strict):
     id = fields.Integer()
     label = fields.String()
     machine = fields.String(allow_none=True)
@@ -215,7 +215,7 @@ class ClosureOut(Strict):
     )
 
 
-class ChangedClosureOut(ClosureOut):
+class ChangedHoursClosureOut(HoursClosureOut):
     left_outside = left_outside_field()
 
 

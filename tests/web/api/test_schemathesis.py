@@ -50,7 +50,7 @@ def operations(matrix: Asking) -> list[tuple[Any, Row]]:
 
 def _operation_of(route: str) -> tuple[str, str]:
     method, _, rule = route.partition(" ")
-    return method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
+    return method, re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule)
 
 
 def _plain(value: Any) -> int | str:
