@@ -171,3 +171,18 @@ def test_whatever_people_type_stays_in_its_place(text: str, name: str, epoch: in
     said = "".join(letter for letter in str(event["SUMMARY"]) if letter.isprintable())
     assert said.replace(" ", "") == kept.replace(" ", "")
     assert event.decoded("DTSTART") == at
+
+
+def test_a_change_of_the_clock_is_written_by_the_old_wall_time(tmp_path: Path) -> None:
+    """RFC 5545, 3.6.5: DTSTART is local to TZOFFSETFROM, which no reader shows but in the doubtful hour."""
+    with zone_data(tmp_path, CASABLANCA, MOROCCO_WITH_RAMADAN):
+        text = feed("x", [entry(datetime(2027, 2, 1, tzinfo=UTC))])
+    begins = "DTSTART:20270207T030000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0000\r\n"
+    ends = "DTSTART:20270314T020000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0100\r\n"
+    assert begins in text
+    assert ends in text
+
+
+def test_separators_are_escaped_as_strict_readers_want_them() -> None:
+    text = feed("x", [entry(datetime(2027, 2, 1, tzinfo=UTC), summary="a;b,c\\d\r\ne\x00f")])
+    assert "\r\nSUMMARY:a\\;b\\,c\\\\d\\ne f\r\n" in text
