@@ -78,8 +78,8 @@ class Asked:
 class Group:
     """Machines of one lab and kind that rules and hours treat alike; ``place`` is the first of them.
 
-    Starts lie in [first, last]. ``refused``: why there can be none, whatever is claimed; else ``at`` is the
-    first one that rules and hours leave open.
+    Starts lie in [first, last]. ``refused``: why there can be none, whatever is claimed. ``at``: there is no
+    start before; the first one that hours leave open, once they are ``looked_at``.
     """
 
     zone: ZoneInfo
@@ -94,6 +94,7 @@ class Group:
     machines: Sequence[int]
     refused: str | None = None
     at: int = 0
+    looked_at: bool = False
 
 
 class Groups:
@@ -138,6 +139,14 @@ class Groups:
         )
         return [each.code for each in decide(request, facts, group.ruling)]
 
+    def look_at_hours(self, group: Group) -> None:
+        """Note the first start that hours and other bookings of the member leave open, or why none is."""
+        steps = [group.wish.grid, group.barred]
+        at = group.times.first_start(steps, group.first, group.last, self._asked.length_s)
+        group.refused = self._why_not(group) if at is None else None
+        group.at = group.at if at is None else at
+        group.looked_at = True
+
     def _group(self, rows: MachineRows, ids: Sequence[int], hours: Hours) -> Group:
         asked, lab = self._asked, self._labs[rows.lab_id]
         zone = self._zone(lab.zone)
@@ -159,12 +168,8 @@ class Groups:
             km=self._km(lab),
             machines=ids,
         )
+        group.at = first
         group.refused = self._never(group, lab, horizon)
-        if group.refused is None:
-            steps = [group.wish.grid, group.barred]
-            at = group.times.first_start(steps, group.first, group.last, asked.length_s)
-            group.at = at or 0
-            group.refused = self._why_not(group) if at is None else None
         return group
 
     def _never(self, group: Group, lab: LabRow, horizon: int) -> str | None:

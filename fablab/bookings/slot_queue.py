@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from typing import Any
 
-from fablab.bookings.slot_search import DAY_S, Step, Wish, first_allowed
+from fablab.bookings.slot_search import DAY_S, NEVER, Step, Wish, first_allowed
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,16 @@ class Round:
 
     each: int
     least: int
-    days: int
+    seconds: int
 
 
 # After these comes one that looks at all there is, so the number of rounds never grows.
-ROUNDS = (Round(16, 128, 1), Round(128, 1024, 4), Round(1024, 8192, 16))
+ROUNDS = (
+    Round(16, 128, DAY_S // 3),
+    Round(64, 512, DAY_S),
+    Round(256, 2048, 4 * DAY_S),
+    Round(1024, 8192, 16 * DAY_S),
+)
 # What comes first of two equal starts: the nearer machine (kilometres), then the one with the lower number.
 Rank = tuple[float, int]
 
@@ -166,6 +171,8 @@ class _Queue:
             self._unknown, self._known, self._next = [], [], None
             return [(seeker, seeker.last) for _, _, seeker in waiting]
         taken = []
+        # Later than as many known starts as are wanted, no other one is.
+        enough = nsmallest(limit, self._known)[-1][0] if len(self._known) >= limit else NEVER
         for _ in range(max(this.each * limit, this.least)):
             if self._next is not None and not (self._unknown and self._unknown[0] < self._next):
                 at, _, seeker = self._next
@@ -174,7 +181,7 @@ class _Queue:
                 at, _, seeker = heappop(self._unknown)
             else:
                 break
-            taken.append((seeker, min(seeker.last, at + this.days * DAY_S)))
+            taken.append((seeker, min(seeker.last, at + this.seconds, max(at, enough))))
         return taken
 
 

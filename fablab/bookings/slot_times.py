@@ -13,7 +13,7 @@ from fablab.machines.hours import MachineHours
 # The first look ahead; each one after it goes eight times as far.
 _FIRST_DAYS = 2
 # Hours are laid out by so many days at a time, and forgotten where they have become too many.
-_PAGE_S = 16 * DAY_S
+_PAGE_S = 4 * DAY_S
 _LONGEST_S = 1000 * DAY_S
 
 

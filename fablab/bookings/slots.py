@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import merge
+from heapq import heapify, heappop, heappush
 from math import inf
 
 from sqlalchemy.orm import Session
@@ -114,7 +114,7 @@ def find_slots(session: Session, actor: Actor, wish: SlotWish, now: datetime, po
     )
     finder = _Finder(session, Groups(asked, labs, hours, rules), now)
     groups = finder.groups.of(machines)
-    outcome = search(_in_order(groups), wish.limit, finder.look, finder.judge)
+    outcome = search(_in_order(finder.groups, groups), wish.limit, finder.look, finder.judge)
     slots = _slots(session, outcome, wish.length_s)
     return Found(
         slots, sum(len(each.ids) for each in machines), finder.left_out(groups, outcome), outcome.whole
@@ -131,19 +131,28 @@ def _place_of(near: str | Point | None, labs: Sequence[LabRow]) -> Point | None:
     return lab.place
 
 
-def _in_order(groups: Iterable[Group]) -> Iterator[Seeker]:
-    """The machines that have any start to hope for, one after the other as they come first."""
-    return merge(
-        *(_seekers(each) for each in groups if each.refused is None),
-        key=lambda seeker: (seeker.at, seeker.rank),
-    )
+def _in_order(groups: Groups, found: Iterable[Group]) -> Iterator[Seeker]:
+    """The machines that have any start to hope for, one after the other as they come first.
 
-
-def _seekers(group: Group) -> Iterator[Seeker]:
+    Hours are looked at when it is a group's turn: most searches end before it is that of most groups.
+    """
     # A lab that lies nowhere comes after those that are near.
-    km = inf if group.km is None else group.km
-    for machine_id in group.machines:
-        yield Seeker((km, machine_id), group.at, group.last, group.wish, group)
+    queue = [
+        (each.at, inf if each.km is None else each.km, each.machines[0], 0, each)
+        for each in found
+        if each.refused is None
+    ]
+    heapify(queue)
+    while queue:
+        at, km, machine_id, place, group = heappop(queue)
+        if not group.looked_at:
+            groups.look_at_hours(group)
+            if group.refused is None:
+                heappush(queue, (group.at, km, machine_id, place, group))
+            continue
+        yield Seeker((km, machine_id), at, group.last, group.wish, group)
+        if place + 1 < len(group.machines):
+            heappush(queue, (at, km, group.machines[place + 1], place + 1, group))
 
 
 class _Finder:

@@ -226,8 +226,7 @@ def test_the_earliest_of_all_machines_are_found(network: list[Machine], length: 
     """With rounds so small that most searches need them all."""
     world = Network(network, length)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slot_queue, "DAY_S", 20)
-        patch.setattr(slot_queue, "ROUNDS", (Round(1, 2, 1), Round(1, 3, 2)))
+        patch.setattr(slot_queue, "ROUNDS", (Round(1, 2, 20), Round(1, 3, 40)))
         outcome: Outcome = search(world.seekers(), limit, world.look, world.judge)
     found = [(at, seeker.rank[0], seeker.machine_id) for at, seeker in outcome.found]
     assert found == world.by_trying(limit)
