@@ -22,6 +22,7 @@ from fablab.bookings import (
     waiting,
 )
 from fablab.bookings.facts import Policy
+from fablab.bookings.telling_words import Sender
 from fablab.settings import Settings
 
 
@@ -39,7 +40,7 @@ def tell(session: Session, now: datetime, settings: Settings) -> int:
     """Write the mails and webhook deliveries of what was done; returns of how many bookings."""
     base_url = settings.web.base_url.rstrip("/")
     organizer = ics.Person(*parseaddr(settings.mail.sender))
-    sender = telling.Sender(organizer, base_url, urlsplit(base_url).hostname or "localhost")
+    sender = Sender(organizer, base_url, urlsplit(base_url).hostname or "localhost")
     return telling.tell_due(session, now, sender)
 
 

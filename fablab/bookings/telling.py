@@ -20,18 +20,25 @@ from fablab.bookings import ics
 from fablab.bookings.letters import TOLD
 from fablab.bookings.models import Booking, BookingChange, Participant
 from fablab.bookings.models_notices import Notice
+from fablab.bookings.telling_words import (
+    APPROVER,
+    BEFORE,
+    LEADER,
+    PARTICIPANT,
+    Known,
+    Place,
+    Sender,
+    entry,
+    words,
+)
 from fablab.machines.models import Lab, Machine
 from fablab.mail import texts
 from fablab.mail.service import Letter, Recipient, queue_all
-from fablab.mail.words import format_span, format_spans, format_when
 from fablab.members.models import Member, Role
 from fablab.webhooks.service import announce_all
 
 # Acts taken up in one run; the next goes on with the rest.
 BATCHES = 200
-# Lines of a list of dates in a mail. The calendar that goes with it has them all.
-DATES_MOST = 40
-LEADER, PARTICIPANT, BEFORE, APPROVER = "leader", "participant", "before", "approver"
 
 
 @dataclass(frozen=True)
@@ -60,41 +67,6 @@ STORIES: Mapping[tuple[str, str], Story] = {
     ("transferred", LEADER): Story("booking_received", "CONFIRMED"),
     ("transferred", BEFORE): Story("booking_handed_over", "CANCELLED"),
 }
-_MORE = {"fr": "et {} autres", "ar": "و{} أخرى", "en": "and {} more"}
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Who we are in a calendar, and where our pages are."""
-
-    organizer: ics.Person
-    base_url: str
-    host: str
-
-
-@dataclass(frozen=True)
-class _Place:
-    machine: str
-    machine_slug: str
-    lab_id: int
-    lab_slug: str
-    lab_names: Mapping[str, str]
-    zone: str
-    address: str
-    position: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is read once for all acts of a run."""
-
-    places: Mapping[int, _Place]
-    bookings: Mapping[int, Any]
-    before: Mapping[tuple[int, datetime], Any]
-    guests: Mapping[int, Sequence[int]]
-    managers: Mapping[int, Sequence[int]]
-    people: Mapping[int, Any]
-    offered: Mapping[str, str]
 
 
 def tell_due(session: Session, now: datetime, sender: Sender) -> int:
@@ -138,7 +110,7 @@ def _take(session: Session) -> list[Any]:
     return sorted(gone, key=lambda row: row.id)
 
 
-def _know(session: Session, notices: Sequence[Any]) -> _Known:
+def _know(session: Session, notices: Sequence[Any]) -> Known:
     ids = {each.booking_id for each in notices}
     bookings = {
         row.id: row
@@ -195,12 +167,12 @@ def _know(session: Session, notices: Sequence[Any]) -> _Known:
             Member.id.in_(people_ids)
         )
     )
-    return _Known(places, bookings, before, guests, managers, {row.id: row for row in people}, offered)
+    return Known(places, bookings, before, guests, managers, {row.id: row for row in people}, offered)
 
 
 def _places(
     session: Session, machine_ids: Iterable[int], slugs: Iterable[str]
-) -> tuple[dict[int, _Place], dict[str, str]]:
+) -> tuple[dict[int, Place], dict[str, str]]:
     """The machines by id, and the names of those offered instead by slug. One statement."""
     rows = session.execute(
         select(
@@ -223,7 +195,7 @@ def _places(
     places = {}
     for row in rows:
         known = row.latitude is not None and row.longitude is not None
-        places[row.id] = _Place(
+        places[row.id] = Place(
             row.name,
             row.slug,
             row.lab_id,
@@ -236,7 +208,7 @@ def _places(
     return places, {row.slug: row.name for row in rows}
 
 
-def _letters(notices: Sequence[Any], known: _Known, sender: Sender) -> Iterable[Letter]:
+def _letters(notices: Sequence[Any], known: Known, sender: Sender) -> Iterable[Letter]:
     """One mail for each reader of each act, in the order in which the acts came."""
     for_reader: dict[tuple[Any, int, str], list[Any]] = defaultdict(list)
     for each in notices:
@@ -251,7 +223,7 @@ def _letters(notices: Sequence[Any], known: _Known, sender: Sender) -> Iterable[
                 yield _letter(person, part, some, known, sender)
 
 
-def _readers(notice: Any, known: _Known) -> Iterable[tuple[int, str]]:
+def _readers(notice: Any, known: Known) -> Iterable[tuple[int, str]]:
     readers = [(notice.member_id, LEADER)]
     if notice.from_member_id is not None and notice.from_member_id != notice.member_id:
         readers.append((notice.from_member_id, BEFORE))
@@ -267,105 +239,20 @@ def _readers(notice: Any, known: _Known) -> Iterable[tuple[int, str]]:
             yield member_id, part
 
 
-def _letter(person: Any, part: str, told: Sequence[Any], known: _Known, sender: Sender) -> Letter:
+def _letter(person: Any, part: str, told: Sequence[Any], known: Known, sender: Sender) -> Letter:
     story = STORIES[told[0].what, part]
     has = texts.template(story.template)
-    words = _words(person, part, told, known)
-    filling = {gap: words[gap] for gap in has.gaps}
+    said = words(person, part, told, known)
+    filling = {gap: said[gap] for gap in has.gaps}
     to = Recipient(person.email, person.name, person.language, person.id)
     calendar = None
     if story.status is not None:
-        entries = [_entry(each, story.status, person, part, known, sender) for each in told]
+        entries = [entry(each, story.status, person, part, known, sender) for each in told]
         calendar = ics.message(entries, sender.organizer, ics.Person(person.name, person.email))
     return Letter(story.template, to, filling, calendar)
 
 
-def _words(person: Any, part: str, told: Sequence[Any], known: _Known) -> dict[str, Any]:
-    """Everything that may fill a gap of these mails; what does not apply is empty."""
-    first, language = told[0], person.language
-    places = [known.places[each.machine_id] for each in told]
-    zone = places[0].zone
-    booking = known.bookings.get(first.booking_id)
-    actor, leader = known.people.get(first.actor_id), known.people.get(first.member_id)
-    before = known.before.get((first.booking_id, first.at)) if len(told) == 1 else None
-    by = actor.name if actor is not None and actor.id not in (person.id, first.member_id) else ""
-    decide_by = booking.decide_by if booking is not None else None
-    return {
-        "machine": _joined(dict.fromkeys(place.machine for place in places)),
-        "lab": _joined(dict.fromkeys(place.lab_names[language] for place in places)),
-        "when": format_spans([(each.starts_at, each.ends_at) for each in told], zone, language),
-        "dates": _dates(told, known, language) if len(told) > 1 else [],
-        "was": "" if before is None else _was(before, first, known, language),
-        "by": by,
-        "leader": leader.name if leader is not None and part == PARTICIPANT else "",
-        "person": leader.name if leader is not None else "",
-        "reason": first.reason,
-        "purpose": booking.purpose if booking is not None else "",
-        "until": "" if decide_by is None else format_when(decide_by, zone, language),
-        "offers": _offers(first, known, language),
-        "found": str(len(first.offers or ())) if first.offers else "",
-        "link": f"/bookings/{first.booking_id}" if len(told) == 1 or part == APPROVER else "/bookings",
-    }
-
-
-def _was(before: Any, notice: Any, known: _Known, language: str) -> str:
-    """Time and machine before a move; the machine only where it is another one now."""
-    machine_id = before.from_machine_id or notice.machine_id
-    place = known.places[machine_id]
-    span = format_span(before.from_starts_at, before.from_ends_at or notice.ends_at, place.zone, language)
-    return span if machine_id == notice.machine_id else f"{place.machine}, {span}"
-
-
-def _dates(told: Sequence[Any], known: _Known, language: str) -> list[str]:
-    several = len({each.machine_id for each in told}) > 1
-    lines = []
-    for each in told[:DATES_MOST]:
-        place = known.places[each.machine_id]
-        span = format_span(each.starts_at, each.ends_at, place.zone, language)
-        lines.append(f"{place.machine}: {span}" if several else span)
-    if len(told) > DATES_MOST:
-        lines.append(_MORE[language].format(len(told) - DATES_MOST))
-    return lines
-
-
-def _offers(notice: Any, known: _Known, language: str) -> list[str]:
-    lines = []
-    for offer in notice.offers or ():
-        starts, ends = (datetime.fromisoformat(offer[name]) for name in ("starts_at", "ends_at"))
-        place = known.places[notice.machine_id]
-        span = format_span(starts, ends, place.zone, language)
-        lines.append(f"{known.offered.get(offer['machine'], offer['machine'])}: {span}")
-    return lines
-
-
-def _joined(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:4]) + (f" +{len(listed) - 4}" if len(listed) > 4 else "")
-
-
-def _entry(notice: Any, status: str, person: Any, part: str, known: _Known, sender: Sender) -> ics.Entry:
-    place, booking = known.places[notice.machine_id], known.bookings.get(notice.booking_id)
-    if notice.what == "moved" and booking is not None and booking.state == "requested":
-        status = "TENTATIVE"
-    url = f"{sender.base_url}/bookings/{notice.booking_id}"
-    purpose = booking.purpose if booking is not None and part == LEADER else ""
-    return ics.Entry(
-        uid=ics.booking_uid(notice.booking_id, sender.host),
-        sequence=notice.version,
-        stamped_at=notice.at,
-        starts_at=notice.starts_at,
-        ends_at=notice.ends_at,
-        zone=place.zone,
-        summary=f"{place.machine}, {place.lab_names[person.language]}",
-        status=status,
-        location=", ".join(each for each in (place.lab_names[person.language], place.address) if each),
-        description="\n".join(each for each in (purpose, url) if each),
-        url=url,
-        position=place.position,
-    )
-
-
-def _events(notices: Sequence[Any], known: _Known) -> Iterable[tuple[str, int, dict[str, Any]]]:
+def _events(notices: Sequence[Any], known: Known) -> Iterable[tuple[str, int, dict[str, Any]]]:
     """What webhooks hear: machine, lab and times, and nobody's name."""
     for each in notices:
         event = TOLD[each.what]
