@@ -13,7 +13,20 @@ from tests.support.command_line import Fablab, refused
 from tests.support.database import plain
 
 COMMANDS = (
-    *("run", "web", "ingest", "scheduler", "db", "sample", "member", "token", "bridge", "broker"),
+    *(
+        "run",
+        "web",
+        "import",
+        "import-columns",
+        "ingest",
+        "scheduler",
+        "db",
+        "sample",
+        "member",
+        "token",
+        "bridge",
+        "broker",
+    ),
     *("rollup", "backup", "restore", "doctor"),
 )
 
