@@ -51,13 +51,14 @@ _MOVE = text(
 
 @dataclass(frozen=True)
 class Move:
-    """A booking's next time and machine."""
+    """A booking's next time and machine, reckoned from how it was as this ``version`` (None: as any)."""
 
     booking_id: int
     machine: MachineView
     starts_at: datetime
     ends_at: datetime
     purpose: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True)

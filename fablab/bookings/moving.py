@@ -78,23 +78,43 @@ def move_booking(
 
     Raises NOT_FOUND, NOT_ALLOWED, STALE, or REFUSED and CLASH as `create_booking` does.
     """
-    view = seen_booking(session, actor, booking_id)
-    check_seen(view, seen)
+    for attempt in range(_ATTEMPTS):
+        view = seen_booking(session, actor, booking_id)
+        check_seen(view, seen)
+        moves = _moves(session, actor, view, change)
+        try:
+            moved = move_all(session, actor, moves, now, policy, override=override, reason=reason)
+        except DomainError as error:
+            # Somebody moved it while this waited. By now it is locked: where it shall go is reckoned anew.
+            if error.code is not Code.STALE or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            break
+    return next(each for each in moved if each.id == booking_id)
+
+
+def _moves(session: Session, actor: Actor, view: BookingView, change: Change) -> list[Move]:
+    """Where it goes, and what was booked with it."""
     machine = _machine(session, actor, view, change.machine)
     starts_at = (change.starts_at or view.starts_at).replace(microsecond=0)
     ends_at = (change.ends_at or view.ends_at).replace(microsecond=0)
-    moves = [Move(view.id, machine, starts_at, ends_at, change.purpose)]
+    moves = [Move(view.id, machine, starts_at, ends_at, change.purpose, view.version)]
     shift = starts_at - view.starts_at
     if shift:
         others = bookings_by_id(session, siblings(session, view.id, view.bundle_id), actor=actor)
         theirs = {each.id: each for each in machines(session, ids={one.machine_id for one in others})}
         moves += [
-            Move(each.id, theirs[each.machine_id], each.starts_at + shift, each.ends_at + shift)
+            Move(
+                each.id,
+                theirs[each.machine_id],
+                each.starts_at + shift,
+                each.ends_at + shift,
+                version=each.version,
+            )
             for each in others
             if each.machine_id in theirs
         ]
-    moved = move_all(session, actor, moves, now, policy, override=override, reason=reason)
-    return next(each for each in moved if each.id == booking_id)
+    return moves
 
 
 def extend_booking(
@@ -156,8 +176,9 @@ def move_all(
         moved_from=[each.was for each in steps],
     )
     before = {each.id: each.version for each in bookings_by_id(session, ids)}
-    if any(before.get(each.view.id) != each.view.version for each in steps):
-        raise stale()
+    for each in steps:
+        if {before.get(each.view.id), each.move.version or each.view.version} != {each.view.version}:
+            raise stale()
     broke: tuple[str, ...] = ()
     for attempt in range(_ATTEMPTS):
         asked = [(one, each.request) for one, each in zip(gathered, steps, strict=True)]

@@ -65,8 +65,8 @@ class _Judged:
         asked = self.planned.request
         return Occurrence(
             self.planned.at,
-            asked and asked.starts_at.astimezone(zone),
-            asked and asked.ends_at.astimezone(zone),
+            None if asked is None else asked.starts_at.astimezone(zone),
+            None if asked is None else asked.ends_at.astimezone(zone),
             REFUSED if self.refusals else self.state,
             self.refusals,
         )

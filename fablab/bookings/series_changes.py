@@ -296,7 +296,7 @@ def _moves(
         machine = target or views.get(each.machine_id)
         same = (each.machine_id, each.starts_at, each.ends_at)
         if machine is not None and (change.purpose is not None or (machine.id, starts_at, ends_at) != same):
-            moves.append(Move(each.id, machine, starts_at, ends_at, change.purpose))
+            moves.append(Move(each.id, machine, starts_at, ends_at, change.purpose, each.version))
     if refusals:
         raise nothing_made(refusals)
     return moves

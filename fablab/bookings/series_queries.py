@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from fablab.bookings.models import Booking
@@ -66,6 +67,7 @@ class InSeries:
     state: str
     machine_id: int
     member_id: int
+    version: int
 
     @property
     def live(self) -> bool:
@@ -79,7 +81,7 @@ class InSeries:
 
 def series(session: Session, series_id: int, *, lock: bool = False) -> SeriesView | None:
     """The series, whoever's it is; with ``lock`` nobody else changes it until the transaction ends."""
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(
             Series.id,
             Series.machine_id,
@@ -112,7 +114,7 @@ def series(session: Session, series_id: int, *, lock: bool = False) -> SeriesVie
 
 def bookings_in(session: Session, series_id: int) -> list[InSeries]:
     """Every booking that was ever made for the series, by occurrence, then number."""
-    rows = session.execute(
+    query: Select[*tuple[Any, ...]] = (
         select(
             Booking.id,
             Booking.series_at,
@@ -123,11 +125,12 @@ def bookings_in(session: Session, series_id: int) -> list[InSeries]:
             Booking.state,
             Booking.machine_id,
             Booking.member_id,
+            Booking.version,
         )
         .where(Booking.series_id == series_id, Booking.series_at.is_not(None))
         .order_by(Booking.series_at, Booking.id)
     )
-    return [InSeries(*row) for row in rows]
+    return [InSeries(*row) for row in session.execute(query)]
 
 
 def skips_of(session: Session, series_id: int) -> dict[datetime, str]:

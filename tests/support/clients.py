@@ -19,14 +19,18 @@ class HttpClient:
         self._connection = self._connect()
 
     def post(self, path: str, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
+        """Status and decoded answer."""
+        return self.send("POST", path, body, **headers)
+
+    def send(self, method: str, path: str, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
         """Status and decoded answer; connects anew when the server had closed the idle connection."""
         content = json.dumps(body).encode()
         try:
-            self._connection.request("POST", path, content, {**self._headers, **headers})
+            self._connection.request(method, path, content, {**self._headers, **headers})
             answer = self._connection.getresponse()
         except (http.client.RemoteDisconnected, ConnectionError):
             self._connection = self._connect()
-            self._connection.request("POST", path, content, {**self._headers, **headers})
+            self._connection.request(method, path, content, {**self._headers, **headers})
             answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read() or b"null")
 
