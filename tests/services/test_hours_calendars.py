@@ -51,9 +51,7 @@ def calendar(*events: str) -> bytes:
     return text.encode()
 
 
-LESSON = (
-    "SUMMARY:Private|DTSTART;TZID=Africa/Casablanca:20270111T100000|DTEND;TZID=Africa/Casablanca:20270111T120000"
-)
+LESSON = f"SUMMARY:Private|DTSTART;TZID={ZONE}:20270111T100000|DTEND;TZID={ZONE}:20270111T120000"
 
 
 def busy(*events: str) -> list[tuple[str, str]]:
