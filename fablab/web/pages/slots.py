@@ -15,7 +15,8 @@ from fablab.bookings import queries as bookings
 from fablab.bookings.facts import LONGEST_DAYS
 from fablab.bookings.queries import BookingView
 from fablab.bookings.rules import REFUSAL_CODES
-from fablab.bookings.slots import Found, Slot, SlotWish, Wanted, find_slots
+from fablab.bookings.slot_reads import Wanted
+from fablab.bookings.slots import Found, Slot, SlotWish, find_slots
 from fablab.clock import utc_now
 from fablab.machines import queries as machines
 from fablab.machines.queries import KindView, LabView
