@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from fablab.bookings.bundles import book_together, preview_together
 from fablab.bookings.deciding import approve, asked, reject
 from fablab.bookings.explaining import rules_in_force
 from fablab.bookings.moving import Change, extend_booking, move_booking
-from fablab.bookings.queries import BookingView, booking, bookings, history, participants
+from fablab.bookings.queries import (
+    BookingView,
+    booking,
+    bookings,
+    bookings_by_id,
+    history,
+    participants,
+    siblings,
+)
 from fablab.bookings.rules_people import may_see_history, may_see_participants
 from fablab.bookings.service import cancel_booking, create_booking, preview_booking
-from fablab.bookings.bundles import book_together, preview_together
 from fablab.clock import utc_now
 from fablab.errors import not_found
 from fablab.organisations.queries import organisation_by_slug, standing
@@ -69,7 +77,7 @@ def list_bookings(query: dict[str, Any]) -> dict[str, Any]:
 def post_booking(body: dict[str, Any]) -> Answer:
     """Book a machine. 409 `machine_booked` says what is free instead; 422 lists every rule that says no.
 
-    With `also`, or a `preset`, several machines, all or none; the answer is the first of them, and a refusal's
+    With `also`, or a `preset`, several machines, all or none. The answer is the first of them, a refusal's
     field says which it is about: `also.0.starts_at`.
     """
     if together := together_request(body):
@@ -89,9 +97,7 @@ def post_booking(body: dict[str, Any]) -> Answer:
 def post_preview(body: dict[str, Any]) -> dict[str, Any]:
     """What booking would answer now: all refusals and alternatives, and the rules asked; stores nothing."""
     if together := together_request(body):
-        return preview_of(
-            preview_together(session(), current_actor(), together, utc_now(), booking_policy())
-        )
+        return preview_of(preview_together(session(), current_actor(), together, utc_now(), booking_policy()))
     wanted = shape.booking_request(plain_body(body))
     seen = preview_booking(
         session(), current_actor(), wanted, utc_now(), booking_policy(), override=body["override"]
