@@ -153,7 +153,7 @@ def claims_of_each(
     found: list[list[Claim]] = [[] for _ in wanted]
     if asked:
         columns = (list(column) for column in zip(*asked, strict=True))
-        values = dict(zip(("numbers", "units", "since", "until"), columns, strict=True))
+        values: dict[str, Any] = dict(zip(("numbers", "units", "since", "until"), columns, strict=True))
         values |= {"now": now, "but": list(but), "but_hold": but_hold}
         for number, *claim in session.execute(_CLAIMS, values):
             found[number].append(Claim(*claim))

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from fablab.bookings.models import Booking, BookingChange
+from fablab.bookings.models_claims import Outage
 from fablab.clock import offsets
 from fablab.errors import Code, DomainError
 from fablab.machines.models import Kind, Lab, Machine, Region
@@ -81,8 +82,8 @@ def utilisation(
 def late_changes(session: Session, changed_since: datetime, before: datetime) -> dict[int, datetime]:
     """Machines whose hours before ``before`` may be counted wrongly, with the earliest such instant.
 
-    Those with a session that is still open and began before, and those with a booking that began before and
-    was changed lately.
+    Those with a session that is still open and began before, those with a booking that began before and was
+    changed lately, and those of which it was said lately that they were out of service before.
     """
     open_sessions = select(UsageSession.machine_id, UsageSession.started_at.label("at")).where(
         UsageSession.ended_at.is_(None), UsageSession.started_at < before
@@ -92,7 +93,10 @@ def late_changes(session: Session, changed_since: datetime, before: datetime) ->
         .join(BookingChange, BookingChange.booking_id == Booking.id)
         .where(BookingChange.at >= changed_since, Booking.starts_at < before)
     )
-    touched = union_all(open_sessions, changed_bookings).subquery()
+    new_outages = select(Outage.machine_id, Outage.starts_at).where(
+        Outage.created_at >= changed_since, Outage.starts_at < before
+    )
+    touched = union_all(open_sessions, changed_bookings, new_outages).subquery()
     rows = session.execute(
         select(touched.c.machine_id, func.min(touched.c.at).label("at")).group_by("machine_id")
     )
