@@ -75,7 +75,6 @@ def summary(report: Report) -> list[str]:
 def _run(file: IO[bytes], email: str, wish: Wish) -> Report:
     from dataclasses import asdict
 
-    from fablab import db
     from fablab.bookings.facts import Policy
     from fablab.imports.reading import Limits
     from fablab.imports.service import Setup, import_file
@@ -85,10 +84,11 @@ def _run(file: IO[bytes], email: str, wish: Wish) -> Report:
     limits = Limits(settings.imports.bytes, settings.imports.lines)
     setup = Setup(Policy(**asdict(settings.bookings)), settings.web.base_url, limits)
     bar = _Bar()
-    with sessions() as make, db.transaction(make) as session:
+    # Line by line it is committed on the way; what was not is rolled back when the session closes.
+    with sessions() as make, make() as session:
         actor = _actor(session, email)
         try:
-            return import_file(
+            report = import_file(
                 session,
                 actor,
                 wish,
@@ -99,8 +99,10 @@ def _run(file: IO[bytes], email: str, wish: Wish) -> Report:
                 progress=bar.move,
                 between=session.commit,
             )
+            session.commit()
         finally:
             bar.close()
+    return report
 
 
 class _Bar:
