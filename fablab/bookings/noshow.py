@@ -62,7 +62,7 @@ def release(
         # Who checked in meanwhile has come.
         .where(Booking.id.in_(wanted), Booking.state == "confirmed")
         .order_by(Booking.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
     if not found:
         return []

@@ -84,7 +84,7 @@ def check_out(session: Session, actor: Actor, booking_id: int, now: datetime, po
 
 def _locked(session: Session, actor: Actor, booking_id: int) -> BookingView:
     """The booking, if the actor may say who came to it. Of two at once the second sees the first."""
-    session.execute(select(Booking.id).where(Booking.id == booking_id).with_for_update())
+    session.execute(select(Booking.id).where(Booking.id == booking_id).with_for_update(key_share=True))
     found = booking(session, booking_id, actor=actor)
     part = None if found is None else found.part(actor)
     if found is None or part is None:
