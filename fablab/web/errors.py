@@ -20,6 +20,7 @@ from fablab.errors import Alternative, Code, DomainError, Refusal
 from fablab.logs import logger
 from fablab.web.database import db
 from fablab.web.language import caller_language, refusal_json, told
+from fablab.web.preconditions import HEADER
 
 log = logger("web")
 
@@ -100,6 +101,8 @@ def problem(
 def _domain_error(error: DomainError) -> Any:
     _give_up()
     status = STATUS[error.code]
+    if error.code is Code.STALE and HEADER in request.headers:
+        status = HTTPStatus.PRECONDITION_FAILED
     if error.code is Code.NOT_SIGNED_IN and not wants_problem():
         return redirect(f"{SIGN_IN_PATH}?{urlencode({'next': _page_asked_for()})}")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
