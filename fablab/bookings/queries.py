@@ -371,5 +371,7 @@ def _changes(session: Session, condition: Any, newest: int | None = None) -> lis
         .order_by(BookingChange.id.desc())
         .limit(newest)
     )
-    rows: list[Any] = list(reversed(session.execute(query).all()))
-    return [ChangeView(*row[:-1], tuple(row[-1])) for row in rows]
+    rows = [[*row] for row in reversed(session.execute(query).all())]
+    for row in rows:
+        row[-1] = tuple(row[-1])
+    return [ChangeView(*row) for row in rows]

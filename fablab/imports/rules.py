@@ -169,7 +169,9 @@ def _moment(cell: str) -> datetime | None:
         if match := pattern.fullmatch(cell):
             parts = [int(each or 0) for each in match.groups()]
             try:
-                return datetime.combine(date(*(parts[at] for at in order)), time(parts[3], parts[4], parts[5]))
+                return datetime.combine(
+                    date(*(parts[at] for at in order)), time(parts[3], parts[4], parts[5])
+                )
             except ValueError:
                 return None
     try:

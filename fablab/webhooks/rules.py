@@ -11,7 +11,6 @@ from typing import Any
 
 from fablab.errors import Refusal
 from fablab.members.rules import Actor
-from fablab.outbound import url_trouble
 
 # Every code the domain's verbs can refuse with, and what it means.
 REFUSAL_CODES = {
@@ -54,10 +53,10 @@ def may_have_webhooks(actor: Actor) -> bool:
     return actor.admin or bool(actor.managed_labs)
 
 
-def webhook_refusals(url: str, events: Iterable[str], *, private: bool) -> list[Refusal]:
-    """What is wrong with a webhook somebody wants."""
+def webhook_refusals(trouble: str, events: Iterable[str]) -> list[Refusal]:
+    """What is wrong with a webhook somebody wants; ``trouble`` says it of its address, "" if it is good."""
     found = []
-    if trouble := url_trouble(url, private=private):
+    if trouble:
         found.append(Refusal("bad_address", "url", trouble))
     wanted = list(events)
     if unknown := sorted(set(wanted) - EVENTS.keys()):

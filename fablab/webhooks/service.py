@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from fablab.errors import Refusal, not_allowed, not_found, refused
 from fablab.members import audit
 from fablab.members.rules import Actor
+from fablab.outbound import url_trouble
 from fablab.webhooks.models import Delivery, Webhook
 from fablab.webhooks.queries import LAB, WebhookView, webhooks
 from fablab.webhooks.rules import MOST, SECRET_PREFIX, TEST, may_manage_webhooks, webhook_refusals
@@ -69,7 +70,7 @@ def add_webhook(
     if not may_manage_webhooks(actor, lab_id):
         raise not_allowed("Webhooks are made by a lab's managers, those of the network by admins.")
     url, wanted = url.strip(), list(dict.fromkeys(events))
-    if refusals := webhook_refusals(url, wanted, private=private):
+    if refusals := webhook_refusals(url_trouble(url, private=private), wanted):
         raise refused(*refusals)
     # Of two at once the second counts after the first.
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext('webhooks'))"))

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from fablab.bookings.facts import HEADS_MOST, LISTED_MOST, BookingRequest, Guest, Policy
 from fablab.bookings.models import PURPOSE_MAX
+from fablab.bookings.rulebook import Ruling
 from fablab.errors import Refusal
 from fablab.machines.queries import MachineView
 from fablab.web.pages import forms
@@ -112,7 +113,7 @@ def read(form: BookingForm, machine: MachineView) -> BookingRequest | None:
     )
 
 
-def lengths(policy: Policy, chosen: str) -> list[tuple[str, str]]:
+def lengths(policy: Policy | Ruling, chosen: str) -> list[tuple[str, str]]:
     """The lengths to choose from within the policy, as minutes and words; what was typed stays choosable."""
     minutes = {each for each in LENGTHS_MIN if policy.min_s <= each * 60 <= policy.max_s}
     if (own := forms.number(chosen, 0, 9999)) is not None:

@@ -10,14 +10,16 @@ from flask import redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from fablab.bookings import queries as bookings
-from fablab.bookings.claims import first_start
+from fablab.bookings.alternatives import first_start
+from fablab.bookings.calendar import calendar
+from fablab.bookings.facts import Who
+from fablab.bookings.rule_store import ruling_at
 from fablab.bookings.service import create_booking
 from fablab.clock import utc_now
 from fablab.errors import Alternative, Code, DomainError, not_found
 from fablab.machines import queries as machines
 from fablab.machines.queries import MachineView
-from fablab.machines.rules import Span, supervised_spans
+from fablab.machines.rules import Span
 from fablab.members.directory import find_members
 from fablab.members.queries import has_consent, member_by_email
 from fablab.members.rules import Actor, is_minor, may_book_for_others
@@ -107,15 +109,16 @@ def _page(
 ) -> str:
     now = utc_now()
     [shown] = tiles(session, actor, [found], now, settings())
-    taken = bookings.calendar(session, [found.id], now, now + AGENDA)
-    limits = booking_policy()
+    taken = calendar(session, [found.id], now, now + AGENDA, now)
+    ruling = ruling_at(session, found, Who(actor.category, None), booking_policy())
     today = now.astimezone(ZoneInfo(found.zone))
     minor = is_minor(actor.birth_on, today.date())
     if form is None:
         # Now, to the minute: whoever stands before a free machine starts at once, and use before a booking
         # would not count as booked.
         minute = now.replace(second=0, microsecond=0)
-        start = first_start(session, found, timedelta(hours=1), minute, minute + AGENDA, supervised=minor)
+        week = Span(minute, minute + AGENDA)
+        start = first_start(session, found, ruling, timedelta(hours=1), week, now, supervised=minor)
         form = _asked(offered(start or minute, found.zone))
     return render_template(
         "machine.html",
@@ -124,12 +127,11 @@ def _page(
         tile=shown,
         taken=taken,
         form=form,
-        lengths=lengths(limits, form.duration),
+        lengths=lengths(ruling, form.duration),
         first_day=today.date(),
         shown_day=day(form.day) or today.date(),
-        last_day=today.date() + timedelta(days=limits.horizon_days),
+        last_day=today.date() + timedelta(days=ruling.horizon_days),
         utc_offset_min=int((today.utcoffset() or timedelta()).total_seconds()) // 60,
-        openings=[] if found.unattended else [_opening(each) for each in found.openings],
         may_book_for_others=may_book_for_others(actor, found.lab_id),
         minor=minor,
         supervised=_supervised(found, now) if minor else [],
@@ -161,11 +163,7 @@ def _asked(form: BookingForm) -> BookingForm:
 
 def _supervised(found: MachineView, now: datetime) -> list[Span]:
     """When staff are in the lab, in the coming week."""
-    return supervised_spans(found.openings, found.zone, now, now + AGENDA)
-
-
-def _opening(opening: Any) -> tuple[int, str, str]:
-    return opening.weekday, f"{opening.opens:%H:%M}", f"{opening.closes:%H:%M}"
+    return found.hours.supervised_spans(now, now + AGENDA)
 
 
 def _offer(session: Session, alternative: Alternative) -> dict[str, Any]:

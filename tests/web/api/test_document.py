@@ -33,7 +33,10 @@ def test_whatever_it_refers_to_is_in_it(app: Flask) -> None:
 
 
 def test_a_key_is_promised_where_it_is_kept_and_nowhere_else(app: Flask) -> None:
-    """An erased account's token is no longer valid, so nobody could send that once more."""
+    """An erased account's token is no longer valid, so nobody could send that once more.
+
+    A file may be sent again as it is: what it brought before is there and stays as it is.
+    """
     document = app.test_client().get("/api/v1/openapi.json").json
     promised = {
         path
@@ -45,7 +48,7 @@ def test_a_key_is_promised_where_it_is_kept_and_nowhere_else(app: Flask) -> None
     assert {"/api/v1/bookings", "/api/v1/organisations/{organisation}/invitations"} <= promised
     assert "/api/v1/me/erasure" not in promised
     posts = {path for path, operations in document["paths"].items() if "post" in operations}
-    assert posts - promised == {"/api/v1/me/erasure"}
+    assert posts - promised == {"/api/v1/me/erasure", "/api/v1/imports/{what}"}
 
 
 def test_a_person_has_one_shape(app: Flask) -> None:
