@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from fablab.clock import utc_now
-from fablab.machines import rules as machine_rules
+from fablab.machines.hours import MachineHours, OpenDay
 from tests.fixtures_cast import Apis, tomorrow
 from tests.web.api.requests import booking_body, names_field
 
@@ -76,14 +75,13 @@ def test_a_booking_of_centuries_is_refused_without_counting_its_days(
     api: Apis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[object] = []
-    real = machine_rules.open_days
+    real = MachineHours.day
 
-    def open_days(*given: Any) -> Iterator[Any]:
-        for day in real(*given):
-            counted.append(day)
-            yield day
+    def day(hours: MachineHours, on: date) -> OpenDay:
+        counted.append(on)
+        return real(hours, on)
 
-    monkeypatch.setattr(machine_rules, "open_days", open_days)
+    monkeypatch.setattr(MachineHours, "day", day)
     api("youssef").post("/bookings", booking_body())
     body = booking_body(ends_at="2199-12-31T00:00:00Z")
     for machine in ("tanger-prusa-1", "tanger-laser-1"):
