@@ -14,7 +14,7 @@ from fablab.webhooks.sending import send_all
 EACH, BATCH = 50, 400
 
 
-def send_due(session: Session, now: datetime, settings: Settings) -> int:
+def send_webhooks(session: Session, now: datetime, settings: Settings) -> int:
     """Send what is due; returns how many were taken.
 
     Marked in the transaction that sent them: should the process die between a receiver's yes and the commit,

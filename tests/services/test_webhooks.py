@@ -32,7 +32,7 @@ from fablab.webhooks.service import (
     remove_webhook,
     try_webhook,
 )
-from fablab.webhooks.tasks import send_due
+from fablab.webhooks.tasks import send_webhooks
 from tests.fixtures_cast import Apis, Cast, tomorrow
 from tests.support.letters import book, move, told
 from tests.support.receiver import Receiver, dripping, receiver
@@ -89,7 +89,7 @@ class Sender:
 
     def send(self, now: datetime | None = None) -> int:
         with transaction(self.sessions) as session:
-            return send_due(session, now or utc_now(), self.settings)
+            return send_webhooks(session, now or utc_now(), self.settings)
 
     def rows(self) -> list[Delivery]:
         with self.sessions() as session:
@@ -290,8 +290,8 @@ def test_two_clocks_at_once_send_nothing_twice(sender: Sender, hook: Hook, scree
     hook(screen.url)
     sender.announce(*range(10))
     with sender.sessions() as one, sender.sessions() as two:
-        assert send_due(one, utc_now(), sender.settings) == 10
-        assert send_due(two, utc_now(), sender.settings) == 0
+        assert send_webhooks(one, utc_now(), sender.settings) == 10
+        assert send_webhooks(two, utc_now(), sender.settings) == 0
         one.commit()
     assert sorted(numbers(screen)) == list(range(10))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fablab.bookings.facts import Who
+from fablab.bookings.rule_store import ruling_at
+from fablab.bookings.rulebook import Ruling
 from fablab.clock import utc_now
 from fablab.machines.queries import MachineView, machines
 from fablab.telemetry.queries import statuses
@@ -36,11 +39,10 @@ def list_machines(query: dict[str, Any]) -> dict[str, Any]:
     status = _status_of(found)
     if by_state:
         found = [each for each in found if status[each.id]["state"] == query["state"]][: limit + 1]
-    rules = booking_policy()
     return page(
         found,
         limit,
-        lambda machine: places.machine_json(machine, status[machine.id], rules),
+        lambda machine: places.machine_json(machine, status[machine.id], _ruling(machine)),
         lambda machine: [machine.slug],
     )
 
@@ -50,7 +52,7 @@ def list_machines(query: dict[str, Any]) -> dict[str, Any]:
 def get_machine(machine: str) -> dict[str, Any]:
     """One machine."""
     found = the_machine(machine)
-    return places.machine_json(found, _status_of([found])[found.id], booking_policy())
+    return places.machine_json(found, _status_of([found])[found.id], _ruling(found))
 
 
 @blueprint.get("/machines/<slug:machine>/status")
@@ -66,3 +68,8 @@ def _status_of(found: list[MachineView]) -> dict[int, dict[str, Any]]:
     known = {view.machine_id: view for view in views}
     actor = current_actor()
     return {each.id: status_json(known.get(each.id), each.zone, actor) for each in found}
+
+
+def _ruling(machine: MachineView) -> Ruling:
+    """What is asked of the caller's own bookings of the machine."""
+    return ruling_at(session(), machine, Who(current_actor().category, None), booking_policy())

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields, validate
 
-from fablab.bookings.rules import Policy
+from fablab.bookings.rulebook import Ruling
 from fablab.machines.hours import OpenDay
 from fablab.machines.queries import KindView, LabView, MachineView
 from fablab.machines.rules import Span
@@ -76,6 +76,8 @@ class RulesOut(Strict):
     horizon = Duration()
     setup = Duration()
     cleanup = Duration()
+    certification_level = fields.Integer(metadata={"description": "Level of certification needed; 0: none"})
+    approvals = fields.Integer(metadata={"description": "How many of the lab's managers must agree; 0: none"})
 
 
 class MachineOut(Strict):
@@ -146,7 +148,8 @@ def kind_json(kind: KindView) -> dict[str, Any]:
     return {"slug": kind.slug, "name": kind.names["en"], "names": kind.names, "machines": kind.machines}
 
 
-def machine_json(machine: MachineView, status: dict[str, Any], policy: Policy) -> dict[str, Any]:
+def machine_json(machine: MachineView, status: dict[str, Any], ruling: Ruling) -> dict[str, Any]:
+    """``ruling``: what is asked of the caller's bookings of it."""
     return {
         "slug": machine.slug,
         "name": machine.name,
@@ -159,11 +162,13 @@ def machine_json(machine: MachineView, status: dict[str, Any], policy: Policy) -
         "active": machine.active,
         "units": len(machine.unit_ids),
         "rules": {
-            "shortest": policy.min_s,
-            "longest": policy.max_s,
-            "horizon": timedelta(days=policy.horizon_days),
-            "setup": machine.setup_s,
-            "cleanup": machine.cleanup_s,
+            "shortest": ruling.min_s,
+            "longest": ruling.max_s,
+            "horizon": timedelta(days=ruling.horizon_days),
+            "setup": ruling.setup_s,
+            "cleanup": ruling.cleanup_s,
+            "certification_level": ruling.certification_level,
+            "approvals": ruling.approvals,
         },
         "status": status,
     }

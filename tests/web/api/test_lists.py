@@ -107,18 +107,20 @@ def test_lists_take_the_same_statements_for_many_as_for_few(
         starts, ends = tomorrow(hour), tomorrow(hour + 1)
         api("amina").post("/bookings", booking_body(starts_at=starts.isoformat(), ends_at=ends.isoformat()))
     for path, most in MOST.items():
+        # The first reader lays out the hours of labs nobody has asked for yet.
+        reader.get(path)
         with counted(app) as statements:
             assert reader.get(path).status_code == 200
         assert len(statements) <= most + 1, (path, statements)
 
 
-def test_a_booking_over_http_takes_five_statements(app: Flask, api: Apis) -> None:
-    """Who it is, the machine, its claims, the one that stores it all, and the word to live viewers."""
+def test_a_booking_over_http_takes_three_statements(app: Flask, api: Apis) -> None:
+    """Who it is, the machine, and the one that claims, stores and tells it all."""
     amina = api("amina")
-    amina.get("/me")
+    amina.get("/machines/tanger-prusa-1")
     with counted(app) as statements:
         assert amina.post("/bookings", booking_body()).status_code == 201
-    assert len(statements) == 5, statements
+    assert len(statements) == 3, statements
 
 
 @pytest.mark.parametrize("path", ["/machines", "/jobs", "/usage-sessions", "/labs", "/kinds", "/bookings"])

@@ -174,3 +174,11 @@ def test_what_has_no_other_words_stays_english(api: Apis) -> None:
 def test_english_pages_refuse_in_english(client: Any, api: Apis) -> None:
     answer = client.get("/machines/nowhere", headers={"Accept-Language": "fr", "Accept": "text/html"})
     assert "Content-Language" not in answer.headers
+
+
+def test_a_machine_says_what_is_asked_of_the_caller(api: Apis) -> None:
+    assert api("amina").get("/machines/tanger-laser-1").json["rules"]["certification_level"] == 0
+    put(api, "certification_level", 2, "salma", machine="tanger-laser-1")
+    assert api("amina").get("/machines/tanger-laser-1").json["rules"]["certification_level"] == 2
+    (laser,) = api("amina").get("/machines?lab=tanger&kind=laser-cutter").json["items"]
+    assert laser["rules"]["certification_level"] == 2
