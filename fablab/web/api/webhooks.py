@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from fablab.clock import utc_now
-from fablab.errors import not_found
+from fablab.errors import not_allowed
 from fablab.web.api.base import Blueprint, session
 from fablab.web.auth import current_actor
 from fablab.web.idempotency import writes, writes_secret
@@ -27,7 +27,7 @@ def list_webhooks() -> dict[str, Any]:
     """Those of the labs you manage, each with what came of the last attempt; for admins all."""
     actor = current_actor()
     if not may_have_webhooks(actor):
-        raise not_found("page")
+        raise not_allowed("Webhooks are for managers of labs and for admins.")
     return {"items": [shape.webhook_json(each) for each in webhooks(session(), actor)], "next": None}
 
 

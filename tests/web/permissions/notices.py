@@ -29,7 +29,7 @@ ROWS: dict[str, Row] = {
         200, anonymous=200, query={"key": "$machine_feed_key"}
     ),
     "GET /api/v1/labs/<slug:lab>/calendar.ics": Row(200, anonymous=200, query={"key": "$lab_feed_key"}),
-    "GET /api/v1/webhooks": Row(200, amina=404, youssef=404, trainer=404, nadia=404),
+    "GET /api/v1/webhooks": Row(200, amina=403, youssef=403, trainer=403, nadia=403),
     "POST /api/v1/webhooks": Row(403, salma=201, admin=201, json=WEBHOOK),
     "DELETE /api/v1/webhooks/<id:webhook_id>": Row(204, **MANAGED, at=HOOK),
     "GET /api/v1/webhooks/<id:webhook_id>/deliveries": Row(200, **MANAGED, at=HOOK),
