@@ -65,6 +65,8 @@ def test_nobody_complains_and_nothing_overflows(
 
 def test_the_interface_is_described_without_complaint(visitor: Visit) -> None:
     page = visitor().open("/api/docs")
+    # Folded by part: there are too many operations to show them all at once.
+    page.locator("#operations-tag-Bookings").click()
     expect(page.get_by_text("/api/v1/bookings/preview")).to_be_visible()
     page.locator(".opblock-summary").first.click()
     expect(page.locator(".opblock-body").first).to_be_visible()

@@ -12,7 +12,7 @@ from fablab.web.schemas.base import Flag, Instant, Slug, Strict, Text
 
 
 class FeedQuery(Strict):
-    key = Text(200, 1, required=True, metadata={"description": "The secret of a calendar address"})
+    key = Text(200, load_default="", metadata={"description": "The secret of a calendar address"})
 
 
 class CalendarKeyIn(Strict):

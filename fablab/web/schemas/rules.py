@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from fablab.bookings.explaining import Explained, RuleInForce
 from fablab.bookings.models_rules import CATEGORY_MAX, NAME_MAX, NOTE_MAX
@@ -27,11 +27,21 @@ from fablab.web.schemas.base import (
 VALUE = "A whole number, or true and false for rules whose unit is flag; 0 switches a rule off"
 
 
+def _plain(value: Any) -> None:
+    """A number or a flag as JSON has them; whether the rule takes it is the rule's to say."""
+    if not isinstance(value, int):
+        raise ValidationError("Give a whole number, or true or false.")
+
+
 class RuleIn(Strict):
     """A value for a rule. What is left out or null does not narrow where and for whom it holds."""
 
     name = Text(NAME_MAX, 1, required=True, metadata={"description": "One of GET /rules/names"})
-    value = fields.Raw(required=True, metadata={"description": VALUE})
+    value = fields.Raw(
+        required=True,
+        validate=_plain,
+        metadata={"description": VALUE, "type": ["integer", "boolean"], "minimum": 0},
+    )
     lab = Slug(load_default=None, allow_none=True)
     kind = Slug(load_default=None, allow_none=True)
     machine = Slug(
